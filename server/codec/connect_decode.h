@@ -1,0 +1,30 @@
+/* connect_decode: the ConnectRequest that unidirectional clients send, from strangers.
+ *
+ * JSON is sliced by our scanner (raw spans keep their exact bytes); protobuf is walked by
+ * proto_guard before protobuf-c sees it.
+ * Limits    32 levels, |members_max| members over all levels
+ * Thread    any; no state */
+#ifndef GUSH_CODEC_CONNECT_DECODE_H
+#define GUSH_CODEC_CONNECT_DECODE_H
+
+#include "server/base/error.h"
+#include "server/codec/message.h"
+
+/* Room for every honest client: far above any channel limit, far below what hurts. */
+#define GUSH_CONNECT_MEMBERS_MAX 20000
+
+/* |in| must outlive |out|. On GUSH_OK the caller ends with gush_connect_request_fini. `null` is the
+ * empty request; unknown members are ignored; names match without regard to case.
+ *   GUSH_ESYNTAX GUSH_ETYPE GUSH_ERANGE GUSH_EUTF8   malformed
+ *   GUSH_EDEPTH                                      nested deeper than 32
+ *   GUSH_ELIMIT                                      more than |members_max| members */
+GUSH_MUST_USE gush_err gush_connect_decode_json(struct gush_span in, size_t members_max,
+                                                struct gush_connect_request *out,
+                                                const char **why);
+/* Same contract for the protobuf form. */
+GUSH_MUST_USE gush_err gush_connect_decode_proto(struct gush_span in, size_t members_max,
+                                                 struct gush_connect_request *out,
+                                                 const char **why);
+void gush_connect_request_fini(struct gush_connect_request *request);
+
+#endif

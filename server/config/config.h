@@ -1,0 +1,190 @@
+/* config: everything the operator may say, decoded once and then frozen.
+ *
+ * Sources, strongest first: flags, GUSH_ and CENTRIFUGO_ environment, JSON file, defaults. Keys are
+ * those of the reference; ours that it does not know are marked "gush". The table of keys is
+ * keys.c: a field here without a row there is never set.
+ *
+ * Owner     server/app                Thread  any: frozen after gush_config_load
+ * Units     durations in ms; history ones in whole seconds */
+#ifndef GUSH_CONFIG_CONFIG_H
+#define GUSH_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "server/base/error.h"
+#include "server/base/log.h"
+#include "server/base/span.h"
+
+/* Over the queue limits of a connection, publications of this channel ...  (gush: queue_policy) */
+enum gush_queue_policy {
+    GUSH_QUEUE_DISCONNECT,  /* "disconnect", "": close the connection, 3008 */
+    GUSH_QUEUE_DROP_OLDEST, /* "drop_oldest": drop the oldest droppable ones */
+    GUSH_QUEUE_LATEST       /* "latest": keep the newest of each channel */
+};
+
+enum gush_recovery_mode { GUSH_RECOVERY_STREAM, GUSH_RECOVERY_CACHE };
+
+enum gush_data_format {
+    GUSH_DATA_ANY, /* "": not empty */
+    GUSH_DATA_JSON,
+    GUSH_DATA_JSON_OBJECT,
+    GUSH_DATA_BINARY
+};
+
+struct gush_channel_options {
+    bool presence, join_leave, force_push_join_leave;
+    int64_t history_size;
+    int64_t history_ttl_s, history_meta_ttl_s; /* meta 0: channel.history_meta_ttl */
+    bool force_positioning, allow_positioning, force_recovery, allow_recovery;
+    enum gush_recovery_mode force_recovery_mode;
+    bool allow_subscribe_for_client, allow_subscribe_for_anonymous;
+    bool allow_publish_for_client, allow_publish_for_subscriber, allow_publish_for_anonymous;
+    bool allow_presence_for_client, allow_presence_for_subscriber, allow_presence_for_anonymous;
+    bool allow_history_for_client, allow_history_for_subscriber, allow_history_for_anonymous;
+    bool allow_user_limited_channels;
+    bool data_format_set;
+    enum gush_data_format data_format;
+    enum gush_queue_policy queue_policy; /* gush */
+};
+
+struct gush_namespace {
+    char *name;
+    struct gush_channel_options options;
+};
+
+struct gush_string_list {
+    char **items;
+    size_t n;
+};
+
+struct gush_uni_code { /* client.connect_code_to_unidirectional_disconnect.transforms[] */
+    uint32_t code;
+    uint32_t to_code;
+    char *to_reason;
+};
+
+struct gush_token_config {
+    char *hmac_secret_key, *hmac_previous_secret_key;
+    int64_t hmac_previous_secret_key_valid_until; /* Unix seconds, 0 = no end */
+    char *audience, *issuer, *user_id_claim;
+};
+
+struct gush_config {
+    struct {
+        char *address, *internal_address, *internal_port; /* "" = not set */
+        int64_t port;
+        bool h2c_external; /* parsed for shared benchmark files; served by a later front */
+    } http_server;
+    struct {
+        enum gush_log_level level;
+        char *file;
+    } log;
+    struct {
+        bool insecure, allow_anonymous_connect_without_token;
+        bool disallow_anonymous_connection_tokens, connect_include_server_time;
+        bool insecure_skip_token_signature_verify;
+        int64_t ping_interval_ms, pong_timeout_ms, stale_close_delay_ms;
+        int64_t expired_close_delay_ms, expired_sub_close_delay_ms;
+        int64_t presence_update_interval_ms, channel_position_check_delay_ms;
+        int64_t channel_limit, queue_max_size, connection_limit, user_connection_limit;
+        int64_t queue_max_messages;   /* gush: 16384 */
+        int64_t queue_max_age_ms;     /* gush: 30s, 0 = no limit */
+        int64_t history_max_publication_limit, recovery_max_publication_limit;
+        struct gush_string_list allowed_origins;
+        struct gush_token_config token;
+        struct {
+            bool enabled, single_connection;
+            char *personal_channel_namespace;
+        } subscribe_to_user_personal_channel;
+        struct {
+            bool enabled;
+            struct gush_uni_code *transforms;
+            size_t transforms_n;
+        } connect_code_to_unidirectional_disconnect;
+    } client;
+    struct {
+        int64_t max_length, history_meta_ttl_s;
+        char *private_prefix, *namespace_boundary, *user_boundary, *user_separator;
+        enum gush_data_format data_format; /* channel.publication_data_format */
+        struct gush_channel_options without_namespace;
+        struct gush_namespace *namespaces;
+        size_t namespaces_n;
+    } channel;
+    struct {
+        bool disabled, external, insecure;
+        char *key, *handler_prefix;
+    } http_api; /* parsed for shared files; served by a later front */
+    struct {
+        bool enabled, reflection;
+        char *address, *key, *error_mode;
+        int64_t port, max_receive_message_size;
+    } grpc_api;
+    struct {
+        bool enabled;
+        char *address;
+        int64_t port, max_receive_message_size;
+        int64_t ping_interval_ms; /* gush: 25s whatever client.ping_interval says */
+    } uni_grpc;
+    struct {
+        bool enabled;
+        char *handler_prefix;
+        int64_t max_request_body_size;
+    } uni_sse;
+    struct {
+        bool enabled;
+        char *handler_prefix;
+    } health, debug;
+    struct {
+        bool enabled;         /* gush: the demo page */
+        char *handler_prefix; /* gush: "/" */
+    } demo;
+    struct {
+        int64_t workers, grpc_workers;                      /* gush: 0 = by cores */
+        int64_t backlog_bytes, backlog_deliveries;          /* gush: 64 MB, 1,000,000 */
+    } lanes;
+    struct {
+        int64_t timeout_ms, termination_delay_ms;
+    } shutdown;
+    char *pid_file;
+    char *node_name; /* node.name; default host name and port */
+
+    void *memory; /* the loader's */
+};
+
+/* Where to read from. |argv| holds only the flags of the server command. */
+struct gush_config_sources {
+    const char *file;     /* path; NULL = config.json in the working directory, may be missing */
+    bool file_must_exist; /* checkconfig */
+    char **environ;
+    int argc;
+    char **argv;
+};
+
+/* What to tell the operator that is not an error: unknown keys and variables, insecure modes. */
+typedef void gush_config_warn_fn(void *arg, const char *message, const char *field,
+                                 const char *value);
+
+/* Decodes, applies defaults (the zero-value rule included) and validates. On failure |message| says
+ * it in full: key, value, what would be accepted, file and line.
+ *   GUSH_ECONFIG   wrong; |*out| is not set
+ *   GUSH_EIO       the file exists and cannot be read */
+GUSH_MUST_USE gush_err gush_config_load(const struct gush_config_sources *sources,
+                                        gush_config_warn_fn *warn, void *warn_arg,
+                                        struct gush_config **out, char *message,
+                                        size_t message_n);
+void gush_config_free(struct gush_config *config);
+
+/* The usage text of the server command, from the same table (one line per flag). */
+void gush_config_usage(FILE *out);
+
+/* Options of |channel| by the rules of namespaces; |*rest| (may be NULL) is the part behind the
+ * boundary.   GUSH_EUNKNOWN   no such namespace */
+GUSH_MUST_USE gush_err gush_config_channel(const struct gush_config *config,
+                                           struct gush_span channel,
+                                           const struct gush_channel_options **options,
+                                           struct gush_span *rest);
+
+#endif

@@ -1,0 +1,17 @@
+/* port_host: time and chance, as the engine receives them. server/app gives the real ones,
+ * tests/sim those of a seed. Monotonic time and waking belong to the lane (base/lane.h).
+ *
+ * Thread    any */
+#ifndef GUSH_ENGINE_PORT_HOST_H
+#define GUSH_ENGINE_PORT_HOST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct gush_host {
+    int64_t (*wall_ms)(void *host);                    /* Unix time */
+    void (*random)(void *host, void *out, size_t n);   /* unpredictable to strangers */
+    void *host;
+};
+
+#endif
