@@ -57,11 +57,13 @@ struct gush_lane {
     struct gush_mailbox mailbox;
     struct gush_letter *inbox, *inbox_tail; /* taken, not opened yet */
     struct gush_wheel wheel;
-    struct gush_work_queue deal, flush, last; /* last: end of the turn (closes found while dealing) */
+    struct gush_work_queue deal;  /* letters to hand to subscribers */
+    struct gush_work_queue flush; /* connections with something to write */
+    struct gush_work_queue last;  /* end of the turn: closes found while dealing */
     struct gush_lane_host host;
     uint64_t now_us; /* monotonic, refreshed during a turn */
     struct gush_rng rng;
-    unsigned index; /* 0 .. lanes_n-1 over all kinds */
+    unsigned index;                   /* 0 .. lanes_n-1 over all kinds */
     unsigned worker_index, workers_n; /* among libuv lanes; worker_index UINT_MAX on gRPC lanes */
     bool closed;
     bool dealing; /* inside a deal round: removals leave holes */

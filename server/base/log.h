@@ -60,9 +60,8 @@ void gush_log_write(enum gush_log_level level, const char *message,
 #define GUSH__LOG_END ((struct gush_log_field){0})
 /* A message alone still yields a one-element array: the end marker, which is not counted. */
 #define GUSH__LOG_PICK(level, message, ...)                                                        \
-    gush_log_write((level), (message), (struct gush_log_field[]){__VA_ARGS__},                     \
-                   sizeof((struct gush_log_field[]){__VA_ARGS__}) /                                \
-                           sizeof(struct gush_log_field) -                                         \
-                       1)
+    gush_log_write(                                                                                \
+        (level), (message), (struct gush_log_field[]){__VA_ARGS__},                                \
+        sizeof((struct gush_log_field[]){__VA_ARGS__}) / sizeof(struct gush_log_field) - 1)
 
 #endif

@@ -33,7 +33,7 @@ struct gush_mailbox {
 
 enum gush_mailbox_push {
     GUSH_MAILBOX_QUEUED,
-    GUSH_MAILBOX_WAKE, /* it was empty: wake the lane */
+    GUSH_MAILBOX_WAKE,  /* it was empty: wake the lane */
     GUSH_MAILBOX_CLOSED /* not queued: the letter is still the caller's */
 };
 

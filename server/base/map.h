@@ -30,7 +30,8 @@ struct gush_map {
 };
 
 /* No heap until the first insert. |hash_key| outlives the map. */
-void gush_map_init(struct gush_map *m, gush_map_key_fn *key_of, const struct gush_hash_key *hash_key);
+void gush_map_init(struct gush_map *m, gush_map_key_fn *key_of,
+                   const struct gush_hash_key *hash_key);
 void gush_map_fini(struct gush_map *m); /* entries are the owner's */
 void *gush_map_find(const struct gush_map *m, struct gush_span key);
 /* |entry| must not be in the map yet under an equal key (asserted in debug builds). */

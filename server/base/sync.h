@@ -63,8 +63,10 @@ static inline void gush_mutex_fini(struct gush_mutex *m)
 #endif
 }
 
-GUSH_TSA(acquire_capability(*m)) GUSH_TSA(no_thread_safety_analysis)
-static inline void gush_mutex_lock(struct gush_mutex *m)
+static inline void gush_mutex_lock(struct gush_mutex *m) GUSH_TSA(acquire_capability(*m));
+static inline void gush_mutex_unlock(struct gush_mutex *m) GUSH_TSA(release_capability(*m));
+
+static inline void gush_mutex_lock(struct gush_mutex *m) GUSH_TSA(no_thread_safety_analysis)
 {
 #ifdef GUSH_SIM
     gush_sim_lock(m);
@@ -74,8 +76,7 @@ static inline void gush_mutex_lock(struct gush_mutex *m)
 #endif
 }
 
-GUSH_TSA(release_capability(*m)) GUSH_TSA(no_thread_safety_analysis)
-static inline void gush_mutex_unlock(struct gush_mutex *m)
+static inline void gush_mutex_unlock(struct gush_mutex *m) GUSH_TSA(no_thread_safety_analysis)
 {
 #ifdef GUSH_SIM
     gush_sim_unlock(m);
@@ -105,7 +106,7 @@ static inline bool gush_atomic_cas(gush_atomic_ptr *p, void **expected, void *va
                                                    memory_order_acquire);
 }
 
-/* Bugs that the simulation must find: constant false outside of it (tests/sim/bugs.h names them). */
+/* Bugs that the simulation must find, see tests/sim: constant false outside of it. */
 #ifdef GUSH_SIM
 extern int gush_sim_bug;
 #define GUSH_BUG(n) (gush_sim_bug == (n))

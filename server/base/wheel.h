@@ -1,6 +1,6 @@
 /* wheel: hierarchical timing wheel. An idle connection costs no library timer, only one entry here.
  *
- * Resolution 4 ms; due times further than 194 days are clamped.
+ * Resolution 4 ms. Six levels of 64 slots span 8 years from boot; what lies behind waits apart.
  * Owner     the lane                  Thread  the lane's */
 #ifndef GUSH_BASE_WHEEL_H
 #define GUSH_BASE_WHEEL_H
@@ -24,9 +24,12 @@ struct gush_timer {
 };
 
 struct gush_wheel {
-    uint64_t now_tick;
-    uint64_t occupied[GUSH_WHEEL_LEVELS];
+    uint64_t now_tick;                    /* everything due before it has fired */
+    uint64_t occupied[GUSH_WHEEL_LEVELS]; /* one bit a slot */
     struct gush_timer *slots[GUSH_WHEEL_LEVELS][GUSH_WHEEL_SLOTS];
+    struct gush_timer *far;   /* due beyond the span of the levels */
+    struct gush_timer *again; /* armed for the past during an advance: the next one's */
+    bool advancing;
 };
 
 void gush_wheel_init(struct gush_wheel *w, uint64_t now_ms);
@@ -34,7 +37,8 @@ void gush_wheel_init(struct gush_wheel *w, uint64_t now_ms);
 void gush_wheel_arm(struct gush_wheel *w, struct gush_timer *t, uint64_t due_ms);
 void gush_wheel_disarm(struct gush_wheel *w, struct gush_timer *t);
 /* Fires everything due at |now_ms|, |arg| being passed through. Never early; late by at most one
- * tick. At most |limit| timers; true if more are due. */
+ * tick, and due ones in the order of their ticks. At most |limit| timers are fired or moved closer;
+ * true if there is more to do now. */
 bool gush_wheel_advance(struct gush_wheel *w, uint64_t now_ms, void *arg, unsigned limit);
 /* When to call advance next (a lower bound, so a call may find nothing), or GUSH_WHEEL_NEVER. */
 uint64_t gush_wheel_next_ms(const struct gush_wheel *w);
