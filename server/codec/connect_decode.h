@@ -8,6 +8,7 @@
 #define GUSH_CODEC_CONNECT_DECODE_H
 
 #include "server/base/error.h"
+
 #include "server/codec/message.h"
 
 /* Room for every honest client: far above any channel limit, far below what hurts. */
@@ -19,8 +20,7 @@
  *   GUSH_EDEPTH                                      nested deeper than 32
  *   GUSH_ELIMIT                                      more than |members_max| members */
 GUSH_MUST_USE gush_err gush_connect_decode_json(struct gush_span in, size_t members_max,
-                                                struct gush_connect_request *out,
-                                                const char **why);
+                                                struct gush_connect_request *out, const char **why);
 /* Same contract for the protobuf form. */
 GUSH_MUST_USE gush_err gush_connect_decode_proto(struct gush_span in, size_t members_max,
                                                  struct gush_connect_request *out,

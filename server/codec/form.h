@@ -24,11 +24,11 @@ enum gush_framing {
 
 /*    name          format    dialect  framing */
 #define GUSH_FORM_MAP(X)                                                                           \
-    X(GRPC, PROTOBUF, PUSH, NONE)          /* uni_grpc; C core adds the 5-byte prefix itself */   \
-    X(PUSH_JSON, JSON, PUSH, NONE)         /* one bare JSON push */                               \
-    X(SSE, JSON, PUSH, SSE)                /* uni_sse over HTTP/1.0 */                            \
-    X(SSE_CHUNKED, JSON, PUSH, SSE_CHUNKED) /* uni_sse over HTTP/1.1 */                           \
-    X(REPLY_JSON, JSON, REPLY, NONE)       /* one message of a bidirectional JSON transport */    \
+    X(GRPC, PROTOBUF, PUSH, NONE)           /* uni_grpc; C core adds the 5-byte prefix itself */   \
+    X(PUSH_JSON, JSON, PUSH, NONE)          /* one bare JSON push */                               \
+    X(SSE, JSON, PUSH, SSE)                 /* uni_sse over HTTP/1.0 */                            \
+    X(SSE_CHUNKED, JSON, PUSH, SSE_CHUNKED) /* uni_sse over HTTP/1.1 */                            \
+    X(REPLY_JSON, JSON, REPLY, NONE)        /* one message of a bidirectional JSON transport */    \
     X(REPLY_PROTOBUF, PROTOBUF, REPLY, VARINT) /* the same in protobuf, length-prefixed */
 
 enum gush_form {
