@@ -142,9 +142,10 @@ void *gush_map_find(const struct gush_map *m, struct gush_span key)
 
 void gush_map_insert(struct gush_map *m, void *entry)
 {
-    struct gush_span key = m->key_of(entry);
+    struct gush_span key;
 
     GUSH_ASSERT(is_entry(entry));
+    key = m->key_of(entry);
     GUSH_DEBUG_ASSERT(gush_map_find(m, key) == NULL);
     if (m->used >= m->cap / 4 * 3)
         rehash(m, m->live + 1);
