@@ -1,0 +1,324 @@
+#include "server/rpc/call.h"
+
+#include <grpc/byte_buffer.h>
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/slice_buffer.h>
+#include <string.h>
+
+#include "server/base/mem.h"
+
+#include "server/rpc/rpc_priv.h"
+
+struct gush_rpc_call {
+    GUSH_MAGIC_FIELD;
+    uint32_t note;
+    grpc_call *core;
+    struct gush_rpc_queue *queue;
+    const struct gush_rpc_service *service; /* NULL: refused, nobody listens */
+    void *user;
+    size_t request_max_bytes;
+    grpc_byte_buffer *request; /* while it is read */
+    /* Operations whose tag is not back, and holds: the object lives while any is left. */
+    uint32_t ops_n, holds_n;
+    int cancelled;
+    bool asked;    /* on_request ran: the service knows this call */
+    bool started;  /* initial metadata is out */
+    bool sending;  /* a message is under way */
+    bool finished; /* finish was called */
+    bool gone;     /* the library says it is over for the peer */
+    struct gush__tag close_tag, read_tag, send_tag, finish_tag;
+};
+#define gush_rpc_call_MAGIC GUSH_MAGIC('r', 'c', 'a', 'l')
+
+/* ---- Slices --------------------------------------------------------------------------------- */
+
+_Static_assert(sizeof(struct gush_rpc_slice) == sizeof(grpc_slice), "a slice fits its room");
+
+static grpc_slice slice_of(const struct gush_rpc_slice *s)
+{
+    grpc_slice out;
+
+    memcpy(&out, s->room, sizeof(out));
+    return out;
+}
+
+static void drop_bytes(void *bytes)
+{
+    gush_bytes_unref(bytes);
+}
+
+static grpc_slice slice_over(struct gush_bytes *bytes)
+{
+    if (bytes->n == 0)
+        return grpc_empty_slice();
+    if (bytes->n <= GRPC_SLICE_INLINED_SIZE)
+        return grpc_slice_from_copied_buffer((const char *)bytes->data, bytes->n);
+    return grpc_slice_new_with_user_data(bytes->data, bytes->n, drop_bytes, gush_bytes_ref(bytes));
+}
+
+void gush_rpc_slice_init(struct gush_rpc_slice *slice, struct gush_bytes *bytes)
+{
+    grpc_slice s = slice_over(bytes);
+
+    memcpy(slice->room, &s, sizeof(s));
+}
+
+void gush_rpc_slice_fini(struct gush_rpc_slice *slice)
+{
+    grpc_slice_unref(slice_of(slice));
+}
+
+/* ---- Life ----------------------------------------------------------------------------------- */
+
+/* Frees |call| once nothing can come back to it. */
+static void settle(struct gush_rpc_call *call)
+{
+    struct gush_rpc_queue *q = call->queue;
+
+    if (call->ops_n > 0 || call->holds_n > 0)
+        return;
+    GUSH_ASSERT(call->gone);
+    if (call->asked && call->service->on_closed)
+        call->service->on_closed(call->service->ctx, call);
+    grpc_call_unref(call->core);
+    call->magic = GUSH_MAGIC_DEAD;
+    gush_free(call);
+    q->live_n--;
+}
+
+/* A tag is back and its consequences are drawn. */
+static void op_back(struct gush_rpc_call *call)
+{
+    GUSH_ASSERT(call->ops_n > 0);
+    call->ops_n--;
+    settle(call);
+}
+
+static void on_close(struct gush__tag *tag, bool ok)
+{
+    struct gush_rpc_call *call = GUSH_CONTAINER(tag, struct gush_rpc_call, close_tag);
+
+    (void)ok;
+    call->gone = true;
+    if (call->asked && !call->finished && call->service->on_gone)
+        call->service->on_gone(call->service->ctx, call);
+    op_back(call);
+}
+
+static void refuse(struct gush_rpc_call *call, enum gush_rpc_status status, const char *message)
+{
+    struct gush_rpc_end end = {.status = status, .message = gush_span_str(message)};
+
+    gush_rpc_call_finish(call, NULL, &end);
+}
+
+/* The request as one piece, or why not. */
+static void deliver_request(struct gush_rpc_call *call)
+{
+    grpc_byte_buffer_reader reader;
+    grpc_slice all;
+
+    if (call->request->data.raw.compression != GRPC_COMPRESS_NONE) {
+        refuse(call, GUSH_RPC_UNIMPLEMENTED, "compressed requests are not accepted here");
+        return;
+    }
+    if (grpc_byte_buffer_length(call->request) > call->request_max_bytes) {
+        refuse(call, GUSH_RPC_RESOURCE_EXHAUSTED, "request message is over the size limit");
+        return;
+    }
+    if (!grpc_byte_buffer_reader_init(&reader, call->request)) {
+        refuse(call, GUSH_RPC_INTERNAL, "request message cannot be read");
+        return;
+    }
+    all = grpc_byte_buffer_reader_readall(&reader);
+    grpc_byte_buffer_reader_destroy(&reader);
+    call->asked = true;
+    call->service->on_request(call->service->ctx, call, gush__slice_span(&all));
+    grpc_slice_unref(all);
+}
+
+static void on_read(struct gush__tag *tag, bool ok)
+{
+    struct gush_rpc_call *call = GUSH_CONTAINER(tag, struct gush_rpc_call, read_tag);
+
+    if (ok && !call->gone) {
+        if (call->request != NULL)
+            deliver_request(call);
+        else
+            refuse(call, GUSH_RPC_INVALID_ARGUMENT, "the call has no request message");
+    }
+    if (call->request != NULL)
+        grpc_byte_buffer_destroy(call->request);
+    call->request = NULL;
+    op_back(call);
+}
+
+static void on_sent(struct gush__tag *tag, bool ok)
+{
+    struct gush_rpc_call *call = GUSH_CONTAINER(tag, struct gush_rpc_call, send_tag);
+
+    call->sending = false;
+    call->service->on_sent(call->service->ctx, call, ok);
+    op_back(call);
+}
+
+static void on_finished(struct gush__tag *tag, bool ok)
+{
+    struct gush_rpc_call *call = GUSH_CONTAINER(tag, struct gush_rpc_call, finish_tag);
+
+    (void)ok;
+    op_back(call);
+}
+
+static struct gush__tag tag_for(void (*done)(struct gush__tag *tag, bool ok))
+{
+    return (struct gush__tag){.magic = gush__tag_MAGIC, .done = done};
+}
+
+struct gush_rpc_call *gush__call_open(struct gush_rpc_queue *q, grpc_call *core,
+                                      const struct gush_rpc_service *service, uint32_t note,
+                                      size_t request_max_bytes)
+{
+    struct gush_rpc_call *call = GUSH_NEW(struct gush_rpc_call);
+    grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
+
+    call->magic = gush_rpc_call_MAGIC;
+    call->note = note;
+    call->core = core;
+    call->queue = q;
+    call->service = service;
+    call->request_max_bytes = request_max_bytes;
+    call->close_tag = tag_for(on_close);
+    call->read_tag = tag_for(on_read);
+    call->send_tag = tag_for(on_sent);
+    call->finish_tag = tag_for(on_finished);
+    q->live_n++;
+    call->ops_n++;
+    op.data.recv_close_on_server.cancelled = &call->cancelled;
+    gush__queue_start_later(q, core, &op, 1, &call->close_tag);
+    return call;
+}
+
+void gush__call_read(struct gush_rpc_call *call)
+{
+    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
+
+    op.data.recv_message.recv_message = &call->request;
+    call->ops_n++;
+    gush__queue_start_later(call->queue, call->core, &op, 1, &call->read_tag);
+}
+
+/* ---- What the service does ------------------------------------------------------------------- */
+
+struct gush_lane *gush_rpc_call_lane(const struct gush_rpc_call *call)
+{
+    return &call->queue->lane;
+}
+
+uint32_t gush_rpc_call_note(const struct gush_rpc_call *call)
+{
+    return call->note;
+}
+
+void gush_rpc_call_set_user(struct gush_rpc_call *call, void *user)
+{
+    call->user = user;
+}
+
+void *gush_rpc_call_user(const struct gush_rpc_call *call)
+{
+    return call->user;
+}
+
+void gush_rpc_call_hold(struct gush_rpc_call *call)
+{
+    call->holds_n++;
+}
+
+void gush_rpc_call_release(struct gush_rpc_call *call)
+{
+    GUSH_ASSERT(call->holds_n > 0);
+    call->holds_n--;
+    settle(call);
+}
+
+/* Puts |slice| (taken) into the queue's buffer and names it in |op|. One buffer serves every call:
+ * the library moves the slices out of it while the batch is started. */
+static void op_message(struct gush_rpc_queue *q, grpc_op *op, grpc_slice slice, uint32_t flags)
+{
+    grpc_slice_buffer_add(&q->message->data.raw.slice_buffer, slice);
+    *op = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .flags = flags};
+    op->data.send_message.send_message = q->message;
+}
+
+gush_err gush_rpc_call_send(struct gush_rpc_call *call, const struct gush_rpc_slice *slice,
+                            bool more)
+{
+    struct gush_rpc_queue *q = call->queue;
+    grpc_op ops[2];
+    size_t ops_n = 0;
+    bool ok = false;
+
+    GUSH_ASSERT(!call->sending && !call->finished);
+    if (call->gone)
+        return GUSH_ECLOSED;
+    if (!call->started) {
+        ops[ops_n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+        call->started = true;
+        more = false; /* parked headers would hold up the completion that the next send waits for */
+    }
+    op_message(q, &ops[ops_n++], grpc_slice_ref(slice_of(slice)),
+               more ? GRPC_WRITE_BUFFER_HINT : 0);
+    call->ops_n++;
+    call->sending = true;
+    if (!gush__queue_start(q, call->core, ops, ops_n, &call->send_tag, &ok)) {
+        GUSH_ASSERT(q->message->data.raw.slice_buffer.count == 0);
+        return GUSH_EAGAIN;
+    }
+    call->ops_n--; /* never the last one: the close is not back */
+    call->sending = false;
+    return ok ? GUSH_OK : GUSH_ECLOSED;
+}
+
+void gush_rpc_call_finish(struct gush_rpc_call *call, struct gush_bytes *reply,
+                          const struct gush_rpc_end *end)
+{
+    struct gush_rpc_queue *q = call->queue;
+    grpc_slice message =
+        grpc_slice_from_copied_buffer((const char *)end->message.p, end->message.n);
+    grpc_metadata details = {.key = grpc_slice_from_static_string("grpc-status-details-bin")};
+    grpc_op ops[3], *status;
+    size_t ops_n = 0;
+    bool ok = false;
+
+    GUSH_ASSERT(!call->finished && (reply == NULL || !call->sending));
+    call->finished = true;
+    details.value = grpc_slice_from_copied_buffer((const char *)end->details.p, end->details.n);
+    if (!call->gone) {
+        if (!call->started)
+            ops[ops_n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+        if (reply != NULL)
+            op_message(q, &ops[ops_n++], slice_over(reply), 0);
+        status = &ops[ops_n++];
+        *status = (grpc_op){.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
+        status->data.send_status_from_server.status = (grpc_status_code)end->status;
+        status->data.send_status_from_server.status_details = &message;
+        status->data.send_status_from_server.trailing_metadata_count = end->details.n > 0;
+        status->data.send_status_from_server.trailing_metadata = &details;
+        call->started = true;
+        call->ops_n++;
+        if (gush__queue_start(q, call->core, ops, ops_n, &call->finish_tag, &ok))
+            call->ops_n--; /* never the last one */
+        GUSH_ASSERT(q->message->data.raw.slice_buffer.count == 0);
+    }
+    grpc_slice_unref(message);
+    grpc_slice_unref(details.value);
+    gush_bytes_unref(reply);
+}
+
+void gush_rpc_call_cancel(struct gush_rpc_call *call, enum gush_rpc_status status,
+                          const char *message)
+{
+    if (!call->gone)
+        grpc_call_cancel_with_status(call->core, (grpc_status_code)status, message, NULL);
+}

@@ -1,0 +1,73 @@
+/* rpc_priv: what the files of this room share, and nobody else sees. */
+#ifndef GUSH_RPC_PRIV_H
+#define GUSH_RPC_PRIV_H
+
+#include <grpc/grpc.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/assert.h"
+#include "server/base/lane.h"
+#include "server/base/span.h"
+
+#include "server/rpc/call.h"
+#include "server/rpc/queue.h"
+#include "server/rpc/server.h"
+
+/* What the library gives back when an operation is done. Embedded in what it is about. */
+struct gush__tag {
+    GUSH_MAGIC_FIELD;
+    bool ok;                /* while deferred */
+    struct gush__tag *next; /* while deferred */
+    void (*done)(struct gush__tag *tag, bool ok);
+};
+#define gush__tag_MAGIC GUSH_MAGIC('r', 't', 'a', 'g')
+
+struct gush_rpc_queue {
+    GUSH_MAGIC_FIELD;
+    struct gush_lane lane;
+    grpc_completion_queue *cq;
+    struct gush_rpc_queue_options options;
+    pthread_t thread;
+    bool started;
+
+    /* its thread */
+    struct gush__tag *deferred, *deferred_tail;
+    uint64_t live_n;           /* calls and posted requests whose tags are not all back */
+    bool again;                /* somebody on this thread woke the lane */
+    grpc_byte_buffer *message; /* of the send being started; the library empties it */
+
+    atomic_bool stopping;
+    /* A zero-op batch on a call that goes nowhere is the only way to post to a queue. Its tag may
+     * be under way several times: counted, with QUEUE_CLOSED on top. */
+    grpc_channel *nowhere;
+    grpc_call *bell;
+    struct gush__tag rung;
+    atomic_uint bells;
+};
+#define gush_rpc_queue_MAGIC GUSH_MAGIC('r', 'p', 'c', 'q')
+
+/* Starts a batch on the queue's thread. True: already done, |*ok| says how, |tag| does not come.
+ * False: |tag| comes. Another tag that turned up is dispatched after the current event or turn. */
+bool gush__queue_start(struct gush_rpc_queue *q, grpc_call *call, const grpc_op *ops, size_t ops_n,
+                       struct gush__tag *tag, bool *ok);
+/* The same, and |tag| always comes, never from inside. */
+void gush__queue_start_later(struct gush_rpc_queue *q, grpc_call *call, const grpc_op *ops,
+                             size_t ops_n, struct gush__tag *tag);
+
+/* Takes over |core| on its queue's thread. |service| NULL: nothing is told to anybody. */
+struct gush_rpc_call *gush__call_open(struct gush_rpc_queue *q, grpc_call *core,
+                                      const struct gush_rpc_service *service, uint32_t note,
+                                      size_t request_max_bytes);
+/* Asks for the request message; on_request follows. */
+void gush__call_read(struct gush_rpc_call *call);
+
+static inline struct gush_span gush__slice_span(const grpc_slice *s)
+{
+    return gush_span_of(GRPC_SLICE_START_PTR(*s), GRPC_SLICE_LENGTH(*s));
+}
+
+#endif

@@ -1,0 +1,374 @@
+#include "server/rpc/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grpc/grpc_posix.h>
+#include <grpc/grpc_security.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/base/log.h"
+#include "server/base/mem.h"
+
+#include "server/rpc/rpc_priv.h"
+
+#define KEEPALIVE_MS         25000 /* ping a silent peer */
+#define KEEPALIVE_TIMEOUT_MS 5000  /* and give it so long to answer */
+#define PEER_PING_MIN_MS     5000  /* a peer that pings more often is sent away */
+#define PEER_PING_STRIKES    2
+#define UNACKED_MAX_MS       60000 /* a peer whose kernel takes nothing for so long is gone */
+#define READ_CHUNK_BYTES     256
+
+/* One posted request, or the spare one. */
+struct request {
+    struct gush__tag tag;
+    struct intake *intake;
+    grpc_call *core;
+    grpc_call_details details;
+    grpc_metadata_array metadata;
+};
+
+/* What comes in through one queue. */
+struct intake {
+    struct gush_rpc_server *server;
+    struct gush_rpc_queue *queue;
+    struct request *spare; /* its thread */
+    unsigned posted_n;     /* its thread, after start */
+    bool paused, closed;   /* its thread */
+};
+
+struct gush_rpc_server {
+    struct gush_rpc_server_options options;
+    grpc_server *core;
+    grpc_server_credentials *plaintext;
+    struct intake *intakes; /* one per queue */
+    struct gush__tag drained_tag;
+    bool started, stopping; /* main thread */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool drained; /* lock: mutex */
+};
+
+/* ---- Metadata ------------------------------------------------------------------------------- */
+
+struct gush_span gush_rpc_head_find(const struct gush_rpc_head *head, const char *key)
+{
+    const grpc_metadata_array *metadata = head->metadata;
+
+    for (size_t i = 0; i < metadata->count; i++) {
+        const grpc_metadata *m = &metadata->metadata[i];
+
+        if (gush_span_eq_str(gush__slice_span(&m->key), key))
+            return gush__slice_span(&m->value);
+    }
+    return GUSH_SPAN_EMPTY;
+}
+
+/* ---- New calls ------------------------------------------------------------------------------ */
+
+static void on_request(struct gush__tag *tag, bool ok);
+
+static void post(struct intake *in)
+{
+    struct request *r = in->spare;
+    grpc_call_error error;
+
+    in->spare = NULL;
+    if (r == NULL)
+        r = GUSH_NEW(struct request);
+    r->tag = (struct gush__tag){.magic = gush__tag_MAGIC, .done = on_request};
+    r->intake = in;
+    r->core = NULL;
+    grpc_call_details_init(&r->details);
+    grpc_metadata_array_init(&r->metadata);
+    error = grpc_server_request_call(in->server->core, &r->core, &r->details, &r->metadata,
+                                     in->queue->cq, in->queue->cq, &r->tag);
+    GUSH_ASSERT(error == GRPC_CALL_OK);
+    in->posted_n++;
+    in->queue->live_n++;
+}
+
+static void post_all(struct intake *in)
+{
+    while (in->posted_n < in->server->options.posted_n)
+        post(in);
+}
+
+/* "/package.Service/Method" */
+static bool split_path(struct gush_span path, struct gush_span *service, struct gush_span *method)
+{
+    const uint8_t *slash;
+
+    if (path.n < 2 || path.p[0] != '/')
+        return false;
+    slash = memrchr(path.p + 1, '/', path.n - 1);
+    if (slash == NULL)
+        return false;
+    *service = gush_span_of(path.p + 1, (size_t)(slash - path.p - 1));
+    *method = gush_span_of(slash + 1, (size_t)(path.p + path.n - slash - 1));
+    return true;
+}
+
+/* Whose call it is; NULL: |verdict| says why nobody's. */
+static const struct gush_rpc_service *admit(const struct gush_rpc_server *server,
+                                            const struct request *r,
+                                            struct gush_rpc_verdict *verdict)
+{
+    struct gush_rpc_head head = {.metadata = &r->metadata};
+    struct gush_span name = GUSH_SPAN_EMPTY;
+
+    verdict->status = GUSH_RPC_UNIMPLEMENTED;
+    if (!split_path(gush__slice_span(&r->details.method), &name, &head.method)) {
+        snprintf(verdict->message, sizeof(verdict->message), "malformed method name");
+        return NULL;
+    }
+    for (size_t i = 0; i < server->options.services_n; i++) {
+        const struct gush_rpc_service *service = &server->options.services[i];
+
+        if (!gush_span_eq_str(name, service->name))
+            continue;
+        *verdict = (struct gush_rpc_verdict){.status = GUSH_RPC_OK};
+        service->admit(service->ctx, &head, verdict);
+        return verdict->status == GUSH_RPC_OK ? service : NULL;
+    }
+    snprintf(verdict->message, sizeof(verdict->message), "unknown service %.*s",
+             (int)(name.n < 100 ? name.n : 100), (const char *)name.p);
+    return NULL;
+}
+
+static void take_call(struct intake *in, struct request *r)
+{
+    struct gush_rpc_verdict verdict = {0};
+    const struct gush_rpc_service *service = admit(in->server, r, &verdict);
+    struct gush_rpc_call *call = gush__call_open(in->queue, r->core, service, verdict.note,
+                                                 in->server->options.request_max_bytes);
+    struct gush_rpc_end end = {verdict.status, gush_span_str(verdict.message), GUSH_SPAN_EMPTY};
+
+    if (service == NULL)
+        gush_rpc_call_finish(call, NULL, &end);
+    else
+        gush__call_read(call);
+}
+
+static void on_request(struct gush__tag *tag, bool ok)
+{
+    struct request *r = GUSH_CONTAINER(tag, struct request, tag);
+    struct intake *in = r->intake;
+
+    in->posted_n--;
+    in->queue->live_n--;
+    if (!ok)
+        in->closed = true; /* the server is going down */
+    else if (!in->paused)
+        post(in); /* before this call is handled: a queue without one loses calls */
+    if (ok)
+        take_call(in, r);
+    grpc_call_details_destroy(&r->details);
+    grpc_metadata_array_destroy(&r->metadata);
+    if (in->spare == NULL && ok)
+        in->spare = r;
+    else
+        gush_free(r);
+}
+
+static struct intake *intake_of(struct gush_rpc_server *server, const struct gush_lane *lane)
+{
+    size_t i = 0;
+
+    while (i < server->options.queues_n && &server->intakes[i].queue->lane != lane)
+        i++;
+    GUSH_ASSERT(i < server->options.queues_n); /* a lane of this server */
+    return &server->intakes[i];
+}
+
+void gush_rpc_server_pause(struct gush_rpc_server *server, struct gush_lane *lane)
+{
+    gush_lane_assert(lane);
+    intake_of(server, lane)->paused = true;
+}
+
+void gush_rpc_server_resume(struct gush_rpc_server *server, struct gush_lane *lane)
+{
+    struct intake *in = intake_of(server, lane);
+
+    gush_lane_assert(lane);
+    if (!in->paused)
+        return;
+    in->paused = false;
+    if (!in->closed)
+        post_all(in);
+}
+
+/* ---- Sockets -------------------------------------------------------------------------------- */
+
+void gush_rpc_server_add_fd(struct gush_rpc_server *server, int fd)
+{
+    int on = 1, flags = fcntl(fd, F_GETFL);
+    unsigned unacked_ms = UNACKED_MAX_MS;
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+        gush_log(GUSH_LOG_ERROR, "socket refused", GUSH_F("server", server->options.name),
+                 GUSH_F("error", strerror(errno)));
+        close(fd);
+        return;
+    }
+    /* Sockets of other families do not have these; then there is nothing to gain either. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof(unacked_ms));
+    grpc_server_add_channel_from_fd(server->core, fd, server->plaintext);
+}
+
+/* ---- Life ----------------------------------------------------------------------------------- */
+
+struct arguments {
+    grpc_arg items[20];
+    size_t n;
+};
+
+static void argue(struct arguments *a, const char *key, int value)
+{
+    grpc_arg *arg = &a->items[a->n++];
+
+    GUSH_ASSERT(a->n <= sizeof(a->items) / sizeof(a->items[0]));
+    *arg = (grpc_arg){.type = GRPC_ARG_INTEGER};
+    memcpy(&arg->key, &key, sizeof(key)); /* the library takes it as not const, and copies it */
+    arg->value.integer = value;
+}
+
+static grpc_server *core_new(const struct gush_rpc_server_options *options)
+{
+    struct arguments a = {.n = 0};
+    size_t max = options->request_max_bytes < INT_MAX ? options->request_max_bytes : INT_MAX;
+    grpc_channel_args args;
+
+    argue(&a, GRPC_ARG_ALLOW_REUSEPORT, 0);
+    argue(&a, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)max);
+    argue(&a, GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
+    argue(&a, GRPC_ARG_ENABLE_CHANNELZ, 0);
+    argue(&a, GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS);
+    argue(&a, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS);
+    argue(&a, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    argue(&a, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+    argue(&a, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, PEER_PING_MIN_MS);
+    argue(&a, GRPC_ARG_HTTP2_MAX_PING_STRIKES, PEER_PING_STRIKES);
+    if (options->streams_max > 0)
+        argue(&a, GRPC_ARG_MAX_CONCURRENT_STREAMS, (int)options->streams_max);
+    if (options->lean) {
+        argue(&a, GRPC_ARG_MINIMAL_STACK, 1);
+        argue(&a, GRPC_ARG_ENABLE_DEADLINE_CHECKS, 1);
+        /* A small compressed request may be a very large one, and nothing here would stop it. */
+        argue(&a, GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+        argue(&a, "grpc.experimental.tcp_read_chunk_size", READ_CHUNK_BYTES);
+        argue(&a, "grpc.experimental.tcp_min_read_chunk_size", READ_CHUNK_BYTES);
+    }
+    args = (grpc_channel_args){.num_args = a.n, .args = a.items};
+    return grpc_server_create(&args, NULL);
+}
+
+static void on_drained(struct gush__tag *tag, bool ok)
+{
+    struct gush_rpc_server *server = GUSH_CONTAINER(tag, struct gush_rpc_server, drained_tag);
+
+    (void)ok;
+    server->intakes[0].queue->live_n--;
+    pthread_mutex_lock(&server->mutex);
+    server->drained = true;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+struct gush_rpc_server *gush_rpc_server_new(const struct gush_rpc_server_options *options)
+{
+    struct gush_rpc_server *server = GUSH_NEW(struct gush_rpc_server);
+    pthread_condattr_t attr;
+
+    GUSH_ASSERT(options->queues_n > 0 && options->posted_n > 0);
+    server->options = *options;
+    server->core = core_new(options);
+    server->plaintext = grpc_insecure_server_credentials_create();
+    server->drained_tag = (struct gush__tag){.magic = gush__tag_MAGIC, .done = on_drained};
+    pthread_mutex_init(&server->mutex, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&server->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    server->intakes = gush_zalloc(options->queues_n, sizeof(server->intakes[0]));
+    for (size_t i = 0; i < options->queues_n; i++) {
+        server->intakes[i].server = server;
+        server->intakes[i].queue = options->queues[i];
+        grpc_server_register_completion_queue(server->core, options->queues[i]->cq, NULL);
+    }
+    return server;
+}
+
+void gush_rpc_server_start(struct gush_rpc_server *server)
+{
+    GUSH_ASSERT(!server->started);
+    server->started = true;
+    grpc_server_start(server->core);
+    server->intakes[0].queue->live_n++; /* the drained tag, to come */
+    for (size_t i = 0; i < server->options.queues_n; i++) {
+        GUSH_ASSERT(!server->intakes[i].queue->started);
+        post_all(&server->intakes[i]);
+    }
+}
+
+void gush_rpc_server_stop(struct gush_rpc_server *server)
+{
+    if (!server->started || server->stopping)
+        return;
+    server->stopping = true;
+    grpc_server_shutdown_and_notify(server->core, server->intakes[0].queue->cq,
+                                    &server->drained_tag);
+}
+
+bool gush_rpc_server_wait(struct gush_rpc_server *server, uint64_t timeout_ms)
+{
+    struct timespec until;
+    bool drained;
+    int failed = 0;
+
+    if (!server->started)
+        return true;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(timeout_ms / 1000);
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&server->mutex);
+    while (!server->drained && failed == 0)
+        failed = pthread_cond_timedwait(&server->changed, &server->mutex, &until);
+    drained = server->drained;
+    pthread_mutex_unlock(&server->mutex);
+    return drained;
+}
+
+void gush_rpc_server_cancel(struct gush_rpc_server *server)
+{
+    GUSH_ASSERT(!server->started || server->stopping);
+    if (server->started)
+        grpc_server_cancel_all_calls(server->core);
+}
+
+void gush_rpc_server_free(struct gush_rpc_server *server)
+{
+    if (server == NULL)
+        return;
+    GUSH_ASSERT(!server->started || server->drained);
+    grpc_server_destroy(server->core);
+    grpc_server_credentials_release(server->plaintext);
+    for (size_t i = 0; i < server->options.queues_n; i++)
+        gush_free(server->intakes[i].spare);
+    gush_free(server->intakes);
+    pthread_cond_destroy(&server->changed);
+    pthread_mutex_destroy(&server->mutex);
+    gush_free(server);
+}

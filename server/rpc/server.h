@@ -1,0 +1,94 @@
+/* server: calls of strangers, distributed over queues and services.
+ *
+ * Plaintext listeners are not the library's: server/app accepts and gives the sockets in, which
+ * survives EMFILE, applies limits, and keeps one owner per port. Every queue keeps requests posted:
+ * one is posted again before a call is handled, so none is lost to another queue or to nobody.
+ *
+ * Owner     server/app
+ * Thread    new, start, stop, wait, cancel, free: the main one; add_fd: any; pause, resume: the
+ *           queue's own
+ * Lifetime  new .. start .. stop, wait or cancel and wait .. (queues stopped and joined) .. free
+ * Limits    request size; posted requests and streams per connection as given */
+#ifndef GUSH_RPC_SERVER_H
+#define GUSH_RPC_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/span.h"
+
+#include "server/rpc/call.h"
+#include "server/rpc/queue.h"
+#include "server/rpc/status.h"
+
+struct gush_rpc_server;
+
+#define GUSH_RPC_MESSAGE_MAX 200
+
+/* What came with the headers; valid during admit only. */
+struct gush_rpc_head {
+    struct gush_span method; /* last part of the path */
+    const void *metadata;    /* this room's */
+};
+/* First value of |key| (lower case); p NULL if it is not there. */
+struct gush_span gush_rpc_head_find(const struct gush_rpc_head *head, const char *key);
+
+/* Zeroed by the caller: a call let through with note 0. */
+struct gush_rpc_verdict {
+    enum gush_rpc_status
+        status; /* not OK: the call ends here, and the service hears no more of it */
+    uint32_t note;
+    char message[GUSH_RPC_MESSAGE_MAX];
+};
+
+/* All functions run on the call's lane. |call| is named first in a call's life in on_request. */
+struct gush_rpc_service {
+    const char *name; /* "package.Service" */
+    void *ctx;
+    void (*admit)(void *ctx, const struct gush_rpc_head *head, struct gush_rpc_verdict *verdict);
+    /* |message| is borrowed for the call. */
+    void (*on_request)(void *ctx, struct gush_rpc_call *call, struct gush_span message);
+    /* The send reported as GUSH_EAGAIN is over; not |ok|: on_closed follows. NULL if none is made.
+     */
+    void (*on_sent)(void *ctx, struct gush_rpc_call *call, bool ok);
+    /* The peer left, or the deadline passed, before finish. May be NULL. */
+    void (*on_gone)(void *ctx, struct gush_rpc_call *call);
+    /* |call| ends with this. Only for calls that on_request named. May be NULL. */
+    void (*on_closed)(void *ctx, struct gush_rpc_call *call);
+};
+
+struct gush_rpc_server_options {
+    const char *name;               /* in logs */
+    struct gush_rpc_queue **queues; /* borrowed array and queues */
+    size_t queues_n;
+    const struct gush_rpc_service *services; /* borrowed */
+    size_t services_n;
+    size_t request_max_bytes; /* one message, decompressed */
+    unsigned posted_n;        /* requests kept posted on each queue */
+    unsigned streams_max;     /* per connection; 0: no limit */
+    /* For long streams: less library around each call. Compressed requests are then refused. */
+    bool lean;
+};
+
+struct gush_rpc_server *gush_rpc_server_new(const struct gush_rpc_server_options *options);
+/* Drained, its queues joined; or never started. */
+void gush_rpc_server_free(struct gush_rpc_server *server);
+/* Before the queues' threads run. */
+void gush_rpc_server_start(struct gush_rpc_server *server);
+
+/* Serves the connected stream socket |fd|, which is now the server's. */
+void gush_rpc_server_add_fd(struct gush_rpc_server *server, int fd);
+
+/* Takes no more new calls on |lane| beyond those posted, until resume. */
+void gush_rpc_server_pause(struct gush_rpc_server *server, struct gush_lane *lane);
+void gush_rpc_server_resume(struct gush_rpc_server *server, struct gush_lane *lane);
+
+/* No new calls and connections; those that are there may finish. Needs running queues. */
+void gush_rpc_server_stop(struct gush_rpc_server *server);
+/* True: no call is left. Blocks for at most |timeout_ms|. Never on a queue's thread. */
+bool gush_rpc_server_wait(struct gush_rpc_server *server, uint64_t timeout_ms);
+/* Ends what is left after stop. */
+void gush_rpc_server_cancel(struct gush_rpc_server *server);
+
+#endif
