@@ -1,0 +1,357 @@
+#include "server/base/assert.h"
+
+#include "server/config/config_priv.h"
+
+/* Offset of |member|, which must be of |type|: anything else does not compile. */
+#define FIELD(type, base, member)                                                                  \
+    (offsetof(base, member) + 0 * sizeof(char[_Generic(((base *)0)->member, type : 1)]))
+#define AT(type, member)  FIELD(type, struct gush_config, member)
+#define OPT(type, member) FIELD(type, struct gush_channel_options, member)
+/* An enum or a struct: its type is not worth naming, |value.c| goes by the words. */
+#define AT_ANY(member)  offsetof(struct gush_config, member)
+#define OPT_ANY(member) offsetof(struct gush_channel_options, member)
+
+#define BOOLEAN(key, place) .path = (key), .type = GUSH__BOOL, .at = (place)
+#define STRING(key, place, deflt)                                                                  \
+    .path = (key), .type = GUSH__STR, .at = (place), .fallback = (deflt)
+#define URL_PATH(key, place, deflt)                                                                \
+    .path = (key), .type = GUSH__PATH, .at = (place), .fallback = (deflt)
+#define NUMBER(key, place, deflt, bounds)                                                          \
+    .path = (key), .type = GUSH__INT, .at = (place), .fallback = (deflt), bounds
+#define MILLIS(key, place, deflt, low)                                                             \
+    .path = (key), .type = GUSH__DUR_MS, .at = (place), .fallback = (deflt), .min = (low),         \
+    .max = INT64_MAX
+#define SECONDS(key, place, deflt)                                                                 \
+    .path = (key), .type = GUSH__DUR_S, .at = (place), .fallback = (deflt), .min = 0,              \
+    .max = INT64_MAX
+#define WORD(key, place, list, before, after)                                                      \
+    .path = (key), .type = GUSH__WORD, .at = (place), .words = (list),                             \
+    .refusal = {(before), (after)}
+#define MOUNT(key, place, table) .path = (key), .type = GUSH__MOUNT, .at = (place), .sub = (table)
+
+#define FLAG(text)           .flags = GUSH__FLAG, .help = (text)
+#define OURS_FLAG(text)      .flags = GUSH__FLAG | GUSH__OURS, .help = (text)
+#define FLAG_LETTER(c, text) .flags = GUSH__FLAG, .letter = (c), .help = (text)
+#define OURS                 .flags = GUSH__OURS
+#define SECRET               .flags = GUSH__SECRET
+
+/* Bounds of a number. */
+#define WITHIN(low, high) .min = (low), .max = (high)
+#define ANY               WITHIN(INT64_MIN, INT64_MAX)
+#define COUNT             WITHIN(0, INT32_MAX)
+#define PORT              WITHIN(0, 65535)
+
+static const struct gush__word recovery_words[] = {
+    {"", GUSH_RECOVERY_STREAM},
+    {"stream", GUSH_RECOVERY_STREAM},
+    {"cache", GUSH_RECOVERY_CACHE},
+    {NULL, 0},
+};
+
+static const struct gush__word data_format_words[] = {
+    {"", GUSH_DATA_ANY},
+    {"json", GUSH_DATA_JSON},
+    {"json_object", GUSH_DATA_JSON_OBJECT},
+    {"binary", GUSH_DATA_BINARY},
+    {NULL, 0},
+};
+
+static const struct gush__word queue_policy_words[] = {
+    {"", GUSH_QUEUE_DISCONNECT},
+    {"disconnect", GUSH_QUEUE_DISCONNECT},
+    {"drop_oldest", GUSH_QUEUE_DROP_OLDEST},
+    {"latest", GUSH_QUEUE_LATEST},
+    {NULL, 0},
+};
+
+static const struct gush__word error_mode_words[] = {{"", 0}, {"transport", 1}, {NULL, 0}};
+
+static const struct gush__key uni_code_rows[] = {
+    {.path = "code", .type = GUSH__U32, .at = FIELD(uint32_t, struct gush_uni_code, code)},
+    {.path = "to.code", .type = GUSH__U32, .at = FIELD(uint32_t, struct gush_uni_code, to_code)},
+    {.path = "to.reason", .type = GUSH__STR, .at = FIELD(char *, struct gush_uni_code, to_reason)},
+};
+
+static const struct gush__table uni_code_keys = {
+    uni_code_rows, sizeof(uni_code_rows) / sizeof(uni_code_rows[0]), NULL};
+
+static const struct gush__key channel_rows[] = {
+    {BOOLEAN("presence", OPT(bool, presence))},
+    {BOOLEAN("join_leave", OPT(bool, join_leave))},
+    {BOOLEAN("force_push_join_leave", OPT(bool, force_push_join_leave))},
+    {NUMBER("history_size", OPT(int64_t, history_size), "", COUNT)},
+    {SECONDS("history_ttl", OPT(int64_t, history_ttl_s), "")},
+    {SECONDS("history_meta_ttl", OPT(int64_t, history_meta_ttl_s), "")},
+    {BOOLEAN("force_positioning", OPT(bool, force_positioning))},
+    {BOOLEAN("allow_positioning", OPT(bool, allow_positioning))},
+    {BOOLEAN("force_recovery", OPT(bool, force_recovery))},
+    {BOOLEAN("allow_recovery", OPT(bool, allow_recovery))},
+    {WORD("force_recovery_mode", OPT_ANY(force_recovery_mode), recovery_words,
+          "unknown recovery mode: \"", "\"")},
+    {BOOLEAN("allow_subscribe_for_client", OPT(bool, allow_subscribe_for_client))},
+    {BOOLEAN("allow_subscribe_for_anonymous", OPT(bool, allow_subscribe_for_anonymous))},
+    {BOOLEAN("allow_publish_for_client", OPT(bool, allow_publish_for_client))},
+    {BOOLEAN("allow_publish_for_subscriber", OPT(bool, allow_publish_for_subscriber))},
+    {BOOLEAN("allow_publish_for_anonymous", OPT(bool, allow_publish_for_anonymous))},
+    {BOOLEAN("allow_presence_for_client", OPT(bool, allow_presence_for_client))},
+    {BOOLEAN("allow_presence_for_subscriber", OPT(bool, allow_presence_for_subscriber))},
+    {BOOLEAN("allow_presence_for_anonymous", OPT(bool, allow_presence_for_anonymous))},
+    {BOOLEAN("allow_history_for_client", OPT(bool, allow_history_for_client))},
+    {BOOLEAN("allow_history_for_subscriber", OPT(bool, allow_history_for_subscriber))},
+    {BOOLEAN("allow_history_for_anonymous", OPT(bool, allow_history_for_anonymous))},
+    {BOOLEAN("allow_user_limited_channels", OPT(bool, allow_user_limited_channels))},
+    {WORD("publication_data_format", OPT_ANY(data_format), data_format_words,
+          "unknown publication_data_format: \"", "\"")},
+    {WORD("queue_policy", OPT_ANY(queue_policy), queue_policy_words, "unknown queue_policy: \"",
+          "\""),
+     OURS},
+};
+
+const struct gush__table gush__channel_keys = {
+    channel_rows, sizeof(channel_rows) / sizeof(channel_rows[0]), &gush__later_channel};
+
+static const struct gush__key root_rows[] = {
+    {STRING("http_server.address", AT(char *, http_server.address), ""),
+     FLAG_LETTER('a', "host to listen on, empty: every interface")},
+    {NUMBER("http_server.port", AT(int64_t, http_server.port), "8000", PORT),
+     FLAG_LETTER('p', "port to listen on, 0: any free one")},
+    {STRING("http_server.internal_address", AT(char *, http_server.internal_address), ""),
+     FLAG("host of the internal listener, empty: as http_server.address")},
+    {STRING("http_server.internal_port", AT(char *, http_server.internal_port), ""),
+     FLAG("port of the internal listener, empty: one listener for all")},
+    {BOOLEAN("http_server.h2c_external", AT(bool, http_server.h2c_external))},
+    {STRING("pid_file", AT(char *, pid_file), ""), FLAG("file to write the process id to")},
+    {.path = "log.level",
+     .type = GUSH__LOG_LEVEL,
+     .at = AT(enum gush_log_level, log.level),
+     .fallback = "info",
+     FLAG("trace, debug, info, warn, error, fatal or none")},
+    {STRING("log.file", AT(char *, log.file), ""), FLAG("file to append the log to")},
+
+    {BOOLEAN("client.insecure", AT(bool, client.insecure)),
+     FLAG("grant every client everything, for development only")},
+    {BOOLEAN("client.allow_anonymous_connect_without_token",
+             AT(bool, client.allow_anonymous_connect_without_token))},
+    {BOOLEAN("client.disallow_anonymous_connection_tokens",
+             AT(bool, client.disallow_anonymous_connection_tokens))},
+    {BOOLEAN("client.connect_include_server_time", AT(bool, client.connect_include_server_time))},
+    {BOOLEAN("client.insecure_skip_token_signature_verify",
+             AT(bool, client.insecure_skip_token_signature_verify))},
+    {MILLIS("client.ping_interval", AT(int64_t, client.ping_interval_ms), "25s", INT64_MIN)},
+    {MILLIS("client.pong_timeout", AT(int64_t, client.pong_timeout_ms), "8s", INT64_MIN)},
+    {MILLIS("client.stale_close_delay", AT(int64_t, client.stale_close_delay_ms), "10s", 0)},
+    {MILLIS("client.expired_close_delay", AT(int64_t, client.expired_close_delay_ms), "25s", 0)},
+    {MILLIS("client.expired_sub_close_delay", AT(int64_t, client.expired_sub_close_delay_ms), "25s",
+            0)},
+    {MILLIS("client.presence_update_interval", AT(int64_t, client.presence_update_interval_ms),
+            "27s", 0)},
+    {MILLIS("client.channel_position_check_delay",
+            AT(int64_t, client.channel_position_check_delay_ms), "40s", 0)},
+    {NUMBER("client.channel_limit", AT(int64_t, client.channel_limit), "128", ANY)},
+    {NUMBER("client.queue_max_size", AT(int64_t, client.queue_max_size), "1048576", COUNT)},
+    {NUMBER("client.queue_max_messages", AT(int64_t, client.queue_max_messages), "16384",
+            WITHIN(1, INT32_MAX)),
+     OURS},
+    {MILLIS("client.queue_max_age", AT(int64_t, client.queue_max_age_ms), "30s", 0), OURS},
+    {NUMBER("client.connection_limit", AT(int64_t, client.connection_limit), "", ANY)},
+    {NUMBER("client.user_connection_limit", AT(int64_t, client.user_connection_limit), "", ANY)},
+    {NUMBER("client.history_max_publication_limit",
+            AT(int64_t, client.history_max_publication_limit), "300", COUNT)},
+    {NUMBER("client.recovery_max_publication_limit",
+            AT(int64_t, client.recovery_max_publication_limit), "300", COUNT)},
+    {.path = "client.allowed_origins",
+     .type = GUSH__STRINGS,
+     .at = AT(struct gush_string_list, client.allowed_origins)},
+    {STRING("client.token.hmac_secret_key", AT(char *, client.token.hmac_secret_key), ""), SECRET},
+    {STRING("client.token.hmac_previous_secret_key",
+            AT(char *, client.token.hmac_previous_secret_key), ""),
+     SECRET},
+    {NUMBER("client.token.hmac_previous_secret_key_valid_until",
+            AT(int64_t, client.token.hmac_previous_secret_key_valid_until), "",
+            WITHIN(0, INT64_MAX))},
+    {STRING("client.token.audience", AT(char *, client.token.audience), "")},
+    {STRING("client.token.issuer", AT(char *, client.token.issuer), "")},
+    {STRING("client.token.user_id_claim", AT(char *, client.token.user_id_claim), "")},
+    {BOOLEAN("client.subscribe_to_user_personal_channel.enabled",
+             AT(bool, client.subscribe_to_user_personal_channel.enabled))},
+    {STRING("client.subscribe_to_user_personal_channel.personal_channel_namespace",
+            AT(char *, client.subscribe_to_user_personal_channel.personal_channel_namespace), "")},
+    {BOOLEAN("client.subscribe_to_user_personal_channel.single_connection",
+             AT(bool, client.subscribe_to_user_personal_channel.single_connection))},
+    {BOOLEAN("client.connect_code_to_unidirectional_disconnect.enabled",
+             AT(bool, client.connect_code_to_unidirectional_disconnect.enabled))},
+    {.path = "client.connect_code_to_unidirectional_disconnect.transforms",
+     .type = GUSH__LIST,
+     .at = AT(struct gush_uni_code *, client.connect_code_to_unidirectional_disconnect.transforms),
+     .sub = &uni_code_keys,
+     .element_bytes = sizeof(struct gush_uni_code),
+     .count_at = AT(size_t, client.connect_code_to_unidirectional_disconnect.transforms_n)},
+
+    {MOUNT("channel.without_namespace", AT_ANY(channel.without_namespace), &gush__channel_keys)},
+    {.path = "channel.namespaces", .type = GUSH__NAMESPACES, .at = AT_ANY(channel.namespaces)},
+    {NUMBER("channel.max_length", AT(int64_t, channel.max_length), "255", ANY)},
+    {SECONDS("channel.history_meta_ttl", AT(int64_t, channel.history_meta_ttl_s), "720h")},
+    {WORD("channel.publication_data_format", AT_ANY(channel.data_format), data_format_words,
+          "unknown channel.publication_data_format: \"", "\"")},
+    {STRING("channel.private_prefix", AT(char *, channel.private_prefix), "$")},
+    {STRING("channel.namespace_boundary", AT(char *, channel.namespace_boundary), ":")},
+    {STRING("channel.user_boundary", AT(char *, channel.user_boundary), "#")},
+    {STRING("channel.user_separator", AT(char *, channel.user_separator), ",")},
+
+    {BOOLEAN("http_api.disabled", AT(bool, http_api.disabled))},
+    {BOOLEAN("http_api.external", AT(bool, http_api.external)),
+     FLAG("serve the HTTP API on the external listener")},
+    {BOOLEAN("http_api.insecure", AT(bool, http_api.insecure)), FLAG("HTTP API without a key")},
+    {STRING("http_api.key", AT(char *, http_api.key), ""), SECRET},
+    {URL_PATH("http_api.handler_prefix", AT(char *, http_api.handler_prefix), "/api")},
+    {BOOLEAN("grpc_api.enabled", AT(bool, grpc_api.enabled)), FLAG("serve the gRPC API")},
+    {NUMBER("grpc_api.port", AT(int64_t, grpc_api.port), "10000", PORT),
+     FLAG("port of the gRPC API, 0: any free one")},
+    {STRING("grpc_api.address", AT(char *, grpc_api.address), "")},
+    {STRING("grpc_api.key", AT(char *, grpc_api.key), ""), SECRET},
+    {STRING("grpc_api.error_mode", AT(char *, grpc_api.error_mode), ""), .words = error_mode_words,
+     .refusal = {"invalid value: ", ", possible choices are: transport"}},
+    {BOOLEAN("grpc_api.reflection", AT(bool, grpc_api.reflection))},
+    {NUMBER("grpc_api.max_receive_message_size", AT(int64_t, grpc_api.max_receive_message_size), "",
+            COUNT)},
+    {BOOLEAN("uni_grpc.enabled", AT(bool, uni_grpc.enabled)),
+     FLAG("serve subscriptions as a gRPC stream")},
+    {NUMBER("uni_grpc.port", AT(int64_t, uni_grpc.port), "11000", PORT),
+     FLAG("port of the gRPC stream, 0: any free one")},
+    {STRING("uni_grpc.address", AT(char *, uni_grpc.address), "")},
+    {NUMBER("uni_grpc.max_receive_message_size", AT(int64_t, uni_grpc.max_receive_message_size), "",
+            COUNT)},
+    {MILLIS("uni_grpc.ping_interval", AT(int64_t, uni_grpc.ping_interval_ms), "25s", INT64_MIN),
+     OURS},
+    {BOOLEAN("uni_sse.enabled", AT(bool, uni_sse.enabled)),
+     FLAG("serve subscriptions as an EventSource stream")},
+    {URL_PATH("uni_sse.handler_prefix", AT(char *, uni_sse.handler_prefix), "/connection/uni_sse")},
+    {NUMBER("uni_sse.max_request_body_size", AT(int64_t, uni_sse.max_request_body_size), "65536",
+            COUNT)},
+    {BOOLEAN("health.enabled", AT(bool, health.enabled)), FLAG("serve the health endpoint")},
+    {URL_PATH("health.handler_prefix", AT(char *, health.handler_prefix), "/health")},
+    {BOOLEAN("debug.enabled", AT(bool, debug.enabled)), FLAG("serve diagnostics")},
+    {URL_PATH("debug.handler_prefix", AT(char *, debug.handler_prefix), "/debug/pprof")},
+    {BOOLEAN("demo.enabled", AT(bool, demo.enabled)), OURS_FLAG("serve the demo page")},
+    {URL_PATH("demo.handler_prefix", AT(char *, demo.handler_prefix), "/"), OURS},
+
+    {NUMBER("lanes.workers", AT(int64_t, lanes.workers), "", WITHIN(0, 256)),
+     OURS_FLAG("worker lanes, 0: by the number of cores")},
+    {NUMBER("lanes.grpc_workers", AT(int64_t, lanes.grpc_workers), "", WITHIN(0, 256)),
+     OURS_FLAG("gRPC lanes, 0: by the number of cores")},
+    {NUMBER("lanes.backlog_bytes", AT(int64_t, lanes.backlog_bytes), "67108864",
+            WITHIN(1, INT64_MAX)),
+     OURS},
+    {NUMBER("lanes.backlog_deliveries", AT(int64_t, lanes.backlog_deliveries), "1000000",
+            WITHIN(1, INT64_MAX)),
+     OURS},
+    {MILLIS("shutdown.timeout", AT(int64_t, shutdown.timeout_ms), "30s", 0)},
+    {MILLIS("shutdown.termination_delay", AT(int64_t, shutdown.termination_delay_ms), "", 0), OURS},
+    {STRING("node.name", AT(char *, node_name), "")},
+};
+
+const struct gush__table gush__root_keys = {root_rows, sizeof(root_rows) / sizeof(root_rows[0]),
+                                            &gush__later_root};
+
+/* ---- finding --------------------------------------------------------------------------------- */
+
+static bool begins(const char *s, const char *start, size_t start_n)
+{
+    return strncmp(s, start, start_n) == 0;
+}
+
+static struct gush__hit find(const struct gush__table *table, const char *path, bool critical)
+{
+    struct gush__hit best = {.found = GUSH__FOUND_NOTHING};
+    size_t path_n = strlen(path);
+
+    for (; table != NULL; table = table->later) {
+        for (size_t i = 0; i < table->n; i++) {
+            const struct gush__key *key = &table->keys[i];
+            size_t n = strlen(key->path);
+            bool key_critical = critical && (key->flags & GUSH__CRITICAL);
+
+            if (path_n == n && begins(path, key->path, n) && key->type != GUSH__MOUNT)
+                return (struct gush__hit){GUSH__FOUND_KEY, key, table, key_critical};
+            if (path_n > n && begins(path, key->path, n) && path[n] == '.') {
+                struct gush__hit below = {.found = GUSH__FOUND_NOTHING};
+                if (key->type == GUSH__MOUNT)
+                    below =
+                        find(key->sub, path + n + 1, key_critical || !(key->flags & GUSH__LATER));
+                if (key->type == GUSH__ANY || key->type == GUSH__MAP)
+                    return (struct gush__hit){GUSH__FOUND_KEY, key, table, key_critical};
+                if (below.found == GUSH__FOUND_KEY)
+                    return below;
+                if (below.found == GUSH__FOUND_SECTION)
+                    best.found = GUSH__FOUND_SECTION;
+            }
+            if ((path_n == n && key->type == GUSH__MOUNT && begins(path, key->path, n)) ||
+                (path_n < n && begins(key->path, path, path_n) && key->path[path_n] == '.'))
+                best.found = GUSH__FOUND_SECTION;
+        }
+    }
+    return best;
+}
+
+struct gush__hit gush__keys_find(const struct gush__table *table, const char *path)
+{
+    return find(table, path, true);
+}
+
+char gush__keys_variable_char(char c)
+{
+    if (c == '.' || c == '-')
+        return '_';
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+/* What is left of |name| behind |path|, or NULL. */
+static const char *behind_variable(const char *name, const char *path)
+{
+    for (; *path != '\0'; path++, name++)
+        if (*name != gush__keys_variable_char(*path))
+            return NULL;
+    return name;
+}
+
+static struct gush__hit find_variable(const struct gush__table *table, const char *name,
+                                      bool critical)
+{
+    for (; table != NULL; table = table->later) {
+        for (size_t i = 0; i < table->n; i++) {
+            const struct gush__key *key = &table->keys[i];
+            bool key_critical = critical && (key->flags & GUSH__CRITICAL);
+            const char *rest = behind_variable(name, key->path);
+
+            if (rest == NULL)
+                continue;
+            if (*rest == '\0' && key->type != GUSH__MOUNT)
+                return (struct gush__hit){GUSH__FOUND_KEY, key, table, key_critical};
+            if (*rest != '_')
+                continue;
+            if (key->type == GUSH__MOUNT) {
+                struct gush__hit below =
+                    find_variable(key->sub, rest + 1, key_critical || !(key->flags & GUSH__LATER));
+                if (below.found != GUSH__FOUND_NOTHING)
+                    return below;
+            }
+            /* ..._PROXIES_NAME_OPTION and the like: elements of lists that are not used yet. */
+            if ((key->flags & GUSH__LATER) && (key->type == GUSH__ANY || key->type == GUSH__LIST))
+                return (struct gush__hit){GUSH__FOUND_KEY, key, table, key_critical};
+        }
+    }
+    return (struct gush__hit){.found = GUSH__FOUND_NOTHING};
+}
+
+struct gush__hit gush__keys_find_variable(const struct gush__table *table, const char *name)
+{
+    return find_variable(table, name, true);
+}
+
+void gush__keys_each_flag(gush__key_fn *fn, void *arg)
+{
+    for (const struct gush__table *table = &gush__root_keys; table != NULL; table = table->later)
+        for (size_t i = 0; i < table->n; i++)
+            if (table->keys[i].flags & GUSH__FLAG)
+                fn(arg, &table->keys[i]);
+}
