@@ -16,7 +16,9 @@
 #include <stdint.h>
 
 #include "server/base/lane.h"
+
 #include "server/codec/message.h"
+
 #include "server/engine/port_transport.h"
 
 struct gush_client;
@@ -46,7 +48,8 @@ size_t gush_client_flight(const struct gush_client *client, struct gush_frame *f
 void gush_client_on_closed(struct gush_client *client);
 
 /* Says |code| and |reason| (NULL: the table's text) in the transport's manner, then closes. The
- * queue is written first, within a few seconds, except for 3000 and 3008. Later calls are ignored. */
+ * queue is written first, within a few seconds, except for 3000 and 3008. Later calls are ignored.
+ */
 void gush_client_disconnect(struct gush_client *client, uint32_t code, const char *reason);
 
 /* 36 characters, not NUL-terminated. */

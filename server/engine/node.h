@@ -14,10 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/auth/token.h"
 #include "server/base/lane.h"
+
 #include "server/codec/message.h"
 #include "server/config/config.h"
+
+#include "server/auth/token.h"
+
 #include "server/engine/port_broker.h"
 #include "server/engine/port_host.h"
 #include "server/engine/publication.h"
@@ -133,7 +136,7 @@ struct gush_channels_call {
     struct gush_channel_count {
         struct gush_bytes *name;
         uint32_t clients;
-    } *channels;
+    } * channels;
     size_t channels_n;
 };
 /* Error: 100 bad pattern. */
@@ -159,14 +162,15 @@ struct gush_door {
     bool waiting;           /* the engine's */
 };
 
-/* True: a lane is over its backlog; stop reading, |door|'s letter is posted once all are below half.
- * False: go on. Calling again while waiting is allowed. */
+/* True: a lane is over its backlog; stop reading, |door|'s letter is posted once all are below
+ * half. False: go on. Calling again while waiting is allowed. */
 bool gush_node_hold(struct gush_node *node, struct gush_door *door);
 
 /* ---- What is alive, for /debug/live and tests ------------------------------------------------ */
 
 struct gush_live {
-    uint64_t clients, subscriptions, channels, branches, users, publications, frames, letters, bytes;
+    uint64_t clients, subscriptions, channels, branches, users, publications, frames, letters,
+        bytes;
 };
 void gush_node_live(const struct gush_node *node, struct gush_live *out);
 

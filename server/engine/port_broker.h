@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "server/base/span.h"
+
 #include "server/codec/message.h"
 
 struct gush_publication;
@@ -22,7 +23,7 @@ struct gush_broker_request;
 
 struct gush_broker_publish {
     struct gush_span channel;
-    struct gush_publication *publication; /* borrowed; ref it to keep it */
+    struct gush_publication *publication;                    /* borrowed; ref it to keep it */
     int64_t history_size, history_ttl_s, history_meta_ttl_s; /* size 0: not kept */
     struct gush_span idempotency_key;
     uint64_t version;

@@ -11,6 +11,7 @@
 
 #include "server/base/bytes.h"
 #include "server/base/error.h"
+
 #include "server/codec/form.h"
 
 #define GUSH_BURST_MAX 64
@@ -28,12 +29,12 @@ struct gush_frame {
 };
 
 struct gush_transport {
-    const char *name;          /* "uni_sse", as in metrics and logs */
-    enum gush_form form;       /* format, dialect and framing of what it is given */
-    size_t burst_n;            /* most frames it takes at once, up to GUSH_BURST_MAX */
-    bool disconnect_push;      /* has no close code of its own: say the end in a push */
-    bool session;              /* tells the client its session id when it connects */
-    int64_t ping_interval_ms;  /* 0: client.ping_interval */
+    const char *name;         /* "uni_sse", as in metrics and logs */
+    enum gush_form form;      /* format, dialect and framing of what it is given */
+    size_t burst_n;           /* most frames it takes at once, up to GUSH_BURST_MAX */
+    bool disconnect_push;     /* has no close code of its own: say the end in a push */
+    bool session;             /* tells the client its session id when it connects */
+    int64_t ping_interval_ms; /* 0: client.ping_interval */
 
     /* Writes all |frames| in order. Called only when no write is pending.
      *   GUSH_OK       written; nothing is borrowed any more

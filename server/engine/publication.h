@@ -14,6 +14,7 @@
 
 #include "server/base/bytes.h"
 #include "server/base/error.h"
+
 #include "server/codec/form.h"
 #include "server/codec/message.h"
 

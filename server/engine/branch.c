@@ -1,0 +1,183 @@
+#include "server/engine/branch.h"
+
+#include "server/base/mem.h"
+
+#include "server/engine/channel.h"
+#include "server/engine/subscription.h"
+
+/* Subscribers dealt between two looks at the queue of work. */
+#define DEAL_SLICE GUSH_SIM_SMALL(64, 2)
+
+static atomic_uint_fast64_t live;
+
+uint64_t gush_branch_live(void)
+{
+    return atomic_load_explicit(&live, memory_order_relaxed);
+}
+
+static bool deal(struct gush_lane *lane, struct gush_work *work);
+
+struct gush_branch *gush_branch_new(struct gush_channel *channel, struct gush_lane *lane)
+{
+    struct gush_branch *b = GUSH_NEW(struct gush_branch);
+
+    b->magic = gush_branch_MAGIC;
+    b->channel = gush_channel_ref(channel);
+    b->lane = lane;
+    b->work.run = deal;
+    atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
+    return b;
+}
+
+void gush_branch_free(struct gush_branch *b)
+{
+    GUSH_ASSERT(b->magic == gush_branch_MAGIC && !b->linked);
+    while (b->head) {
+        struct gush_delivery *d = b->head;
+        b->head = (struct gush_delivery *)(void *)d->letter.next;
+        gush_delivery_unuse(d);
+    }
+    b->magic = GUSH_MAGIC_DEAD;
+    gush_channel_unref(b->channel);
+    gush_free(b->subs);
+    atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
+    gush_free(b);
+}
+
+void gush_branch_add(struct gush_branch *b, struct gush_subscription *sub)
+{
+    if (b->n == b->cap) {
+        b->cap = b->cap ? b->cap * 2 : 1;
+        b->subs = gush_realloc(b->subs, b->cap * sizeof(struct gush_subscription *));
+    }
+    sub->index = b->n;
+    b->subs[b->n++] = sub;
+}
+
+static void move(struct gush_branch *b, uint32_t from, uint32_t to)
+{
+    b->subs[to] = b->subs[from];
+    b->subs[to]->index = to;
+}
+
+/* Gives memory back after a crowd left. */
+static void shrink(struct gush_branch *b)
+{
+    if (b->cap <= 16 || b->n > b->cap / 4)
+        return;
+    b->cap /= 2;
+    b->subs = gush_realloc(b->subs, b->cap * sizeof(struct gush_subscription *));
+}
+
+void gush_branch_remove(struct gush_branch *b, struct gush_subscription *sub)
+{
+    GUSH_ASSERT(sub->index < b->n && b->subs[sub->index] == sub);
+    if (b->in_letter && !GUSH_BUG(GUSH_BUG_SWAP_REMOVE_WHILE_DEALING)) {
+        b->subs[sub->index] = NULL;
+        b->holes++;
+        return;
+    }
+    if (sub->index != b->n - 1)
+        move(b, b->n - 1, sub->index);
+    b->n--;
+    shrink(b);
+}
+
+static void close_holes(struct gush_branch *b)
+{
+    uint32_t to = 0;
+
+    if (b->holes == 0)
+        return;
+    for (uint32_t from = 0; from < b->n; from++) {
+        if (b->subs[from] == NULL)
+            continue;
+        if (from != to)
+            move(b, from, to);
+        to++;
+    }
+    b->n = to;
+    b->holes = 0;
+    shrink(b);
+}
+
+void gush_branch_receive(struct gush_lane *lane, struct gush_delivery *d)
+{
+    struct gush_branch *b = d->branch;
+
+    GUSH_ASSERT(b->magic == gush_branch_MAGIC && b->lane == lane);
+    d->letter.next = NULL;
+    if (b->tail)
+        b->tail->letter.next = &d->letter;
+    else
+        b->head = d;
+    b->tail = d;
+    gush_lane_deal(lane, &b->work);
+}
+
+static struct gush_delivery *pop(struct gush_branch *b)
+{
+    struct gush_delivery *d = b->head;
+
+    b->head = (struct gush_delivery *)(void *)d->letter.next;
+    if (b->head == NULL)
+        b->tail = NULL;
+    d->letter.next = NULL;
+    return d;
+}
+
+/* True when every subscriber of the head letter was served. */
+static bool deal_head(struct gush_branch *b, unsigned *budget)
+{
+    struct gush_delivery *d = b->head;
+
+    b->in_letter = true;
+    while (b->at<b->n && * budget> 0) {
+        struct gush_subscription *sub = b->subs[b->at++];
+        --*budget;
+        if (sub)
+            gush_subscription_deliver(sub, d);
+    }
+    if (b->at < b->n)
+        return false;
+    b->in_letter = false;
+    b->at = 0;
+    close_holes(b);
+    return true;
+}
+
+static bool deal(struct gush_lane *lane, struct gush_work *work)
+{
+    struct gush_branch *b = GUSH_CONTAINER(work, struct gush_branch, work);
+    unsigned budget = DEAL_SLICE;
+
+    GUSH_ASSERT(b->magic == gush_branch_MAGIC);
+    while (b->head && budget > 0) {
+        struct gush_delivery *d = b->head;
+
+        if (d->kind == GUSH_DELIVERY_DONE) {
+            pop(b);
+            budget--;
+            d->done(lane, d);
+            continue;
+        }
+        if (d->kind == GUSH_DELIVERY_FREE) {
+            pop(b);
+            GUSH_ASSERT(b->n == 0 && b->head == NULL);
+            gush_delivery_unuse(d);
+            gush_branch_free(b);
+            return true;
+        }
+        if (!deal_head(b, &budget))
+            return false;
+        pop(b);
+        lane->settle_deliveries += d->posted_n;
+        lane->settle_bytes +=
+            (uint64_t)d->posted_n *
+            (d->frames ? gush_publication_bytes(gush_frames_publication(d->frames)) : 0);
+        gush_delivery_unuse(d);
+        if (budget > 0)
+            budget--;
+    }
+    return b->head == NULL;
+}

@@ -1,0 +1,407 @@
+#include "server/engine/client.h"
+
+#include <string.h>
+
+#include "server/base/codes.h"
+#include "server/base/log.h"
+#include "server/base/mem.h"
+
+#include "server/codec/push_encode.h"
+#include "server/codec/reply_encode.h"
+
+#include "server/engine/client_priv.h"
+
+/* How long the queue may take to be written once the end was decided. */
+#define LINGER_MS  5000
+#define RECHECK_MS 1000
+
+static bool flush_run(struct gush_lane *lane, struct gush_work *work);
+static bool end_run(struct gush_lane *lane, struct gush_work *work);
+static void on_timer(void *arg, struct gush_timer *t);
+
+static struct gush_lane_stats *stats(const struct gush_client *c)
+{
+    return &c->lane->stats;
+}
+
+static uint64_t now_ms(const struct gush_client *c)
+{
+    return gush_lane_now_ms(c->lane);
+}
+
+struct gush_client *gush_client_open(struct gush_node *node, struct gush_lane *lane,
+                                     const struct gush_transport *transport, void *conn)
+{
+    GUSH_ASSERT(transport->burst_n > 0 && transport->burst_n <= GUSH_BURST_MAX);
+    struct gush_client *c = GUSH_NEW(struct gush_client);
+
+    gush_lane_assert(lane);
+    c->magic = gush_client_MAGIC;
+    c->node = node;
+    c->lane = lane;
+    c->transport = transport;
+    c->conn = conn;
+    c->flush.run = flush_run;
+    c->end.run = end_run;
+    c->timer.fire = on_timer;
+    gush__node_uuid(node, c->id);
+    c->ref = gush__lane_enter(gush__lane_state(node, lane), c);
+    if (node->config->client.stale_close_delay_ms > 0)
+        c->stale_due = now_ms(c) + (uint64_t)node->config->client.stale_close_delay_ms;
+    gush__client_arm(c);
+    gush__count(&stats(c)->clients, 1);
+    gush__count(&stats(c)->connects, 1);
+    return c;
+}
+
+struct gush_span gush_client_id(const struct gush_client *c)
+{
+    return gush_span_of(c->id, sizeof c->id);
+}
+
+struct gush_subscription *gush__client_find_sub(const struct gush_client *c,
+                                                struct gush_span channel)
+{
+    for (uint32_t i = 0; i < c->subs_n; i++)
+        if (gush_span_eq(gush_bytes_span(c->subs[i]->channel->name), channel))
+            return c->subs[i];
+    return NULL;
+}
+
+/* ---- the queue --------------------------------------------------------------------------------
+ */
+
+uint64_t gush__client_queue_limit(const struct gush_client *c)
+{
+    return (uint64_t)c->node->config->client.queue_max_size;
+}
+
+static bool too_old(const struct gush_client *c)
+{
+    int64_t max = c->node->config->client.queue_max_age_ms;
+    return max > 0 && gush_outbox_age_ms(&c->out, now_ms(c)) > (uint64_t)max;
+}
+
+/* One frame alone is always fine, whatever its size. */
+static bool over_limits(const struct gush_client *c)
+{
+    if (c->out.n <= 1)
+        return false;
+    return c->out.bytes_n > gush__client_queue_limit(c) ||
+           c->out.n > (uint64_t)c->node->config->client.queue_max_messages || too_old(c);
+}
+
+static void slow(struct gush_client *c)
+{
+    gush__count(&stats(c)->slow_disconnects, 1);
+    gush_client_disconnect(c, GUSH_DISCONNECT_SLOW, NULL);
+}
+
+static bool flush_once(struct gush_client *c);
+
+/* Something was queued: keep within the limits, by writing, by policy, by ending the client. A peer
+ * that took nothing for queue_max_age is slow under every policy. */
+static void after_put(struct gush_client *c)
+{
+    if (over_limits(c) && c->out.flight_n == 0)
+        flush_once(c); /* not slow, only not written yet */
+    if (over_limits(c) && !too_old(c)) {
+        uint64_t keep_bytes = gush__client_queue_limit(c) / 4 * 3;
+        uint32_t keep_n = (uint32_t)c->node->config->client.queue_max_messages / 4 * 3;
+        uint32_t dropped = gush_outbox_drop(&c->out, keep_bytes, keep_n);
+        gush__count(&stats(c)->dropped_frames, dropped);
+    }
+    if (over_limits(c))
+        slow(c);
+    if (c->out.flight_n == 0 && c->out.n > 0)
+        gush_lane_flush(c->lane, &c->flush);
+}
+
+/* A payload that is not JSON ends the JSON clients of its channel, nobody else. */
+static void cannot_travel(struct gush_client *c, gush_err err)
+{
+    gush_client_disconnect(c,
+                           err == GUSH_ESYNTAX ? GUSH_DISCONNECT_INAPPROPRIATE_PROTOCOL
+                                               : GUSH_DISCONNECT_SERVER_ERROR,
+                           NULL);
+}
+
+void gush__client_queue_delivery(struct gush_client *c, struct gush_subscription *sub,
+                                 struct gush_delivery *d)
+{
+    struct gush_bytes *bytes = NULL;
+
+    gush_err err = gush_frames_get(d->frames, c->transport->form, &bytes);
+
+    if (err != GUSH_OK) {
+        cannot_travel(c, err);
+        return;
+    }
+    bool droppable =
+        d->kind == GUSH_DELIVERY_PUB && d->policy != GUSH_QUEUE_DISCONNECT && !sub->positioned;
+    if (GUSH_BUG(GUSH_BUG_POSITIONED_FRAME_DROPPED) && d->kind == GUSH_DELIVERY_PUB &&
+        c->out.n > c->out.flight_n + 2)
+        return;
+    gush_outbox_put_delivery(&c->out, d, bytes->n, droppable, now_ms(c));
+    gush__count(&stats(c)->deliveries, 1);
+    after_put(c);
+}
+
+static void queue_bytes(struct gush_client *c, gush_err err, struct gush_bytes *bytes)
+{
+    if (err != GUSH_OK) {
+        cannot_travel(c, err);
+    } else {
+        gush_outbox_put_bytes(&c->out, bytes, now_ms(c));
+        after_put(c);
+    }
+}
+
+void gush__client_queue_push(struct gush_client *c, const struct gush_push *push)
+{
+    struct gush_bytes *bytes = NULL;
+    gush_err err = gush_push_encode(push, c->transport->form, &bytes);
+    queue_bytes(c, err, bytes);
+}
+
+void gush__client_queue_reply(struct gush_client *c, const struct gush_reply *reply)
+{
+    struct gush_bytes *bytes = NULL;
+    gush_err err = gush_reply_encode(reply, c->transport->form, &bytes);
+    queue_bytes(c, err, bytes);
+}
+
+/* ---- writing ----------------------------------------------------------------------------------
+ */
+
+/* Hands one burst to the transport. True: there is more and it may be written at once. */
+static bool flush_once(struct gush_client *c)
+{
+    struct gush_frame frames[GUSH_BURST_MAX];
+
+    if (c->broken || c->out.flight_n > 0 || c->out.n == 0 || c->state == GUSH_CLIENT_CLOSED)
+        return false;
+    size_t n = gush_outbox_frames(&c->out, c->transport->form, frames, c->transport->burst_n);
+    gush__count(&stats(c)->flushes, 1);
+    gush_err err = c->transport->send(c->conn, frames, n);
+    if (err == GUSH_OK) {
+        gush_outbox_pop(&c->out, n);
+        return c->out.n > 0;
+    }
+    if (err == GUSH_EAGAIN) {
+        c->out.flight_n = (uint32_t)n;
+        gush__client_arm(c); /* the oldest entry now has a deadline */
+    } else {
+        c->broken = true;
+    }
+    return false;
+}
+
+static void transport_close(struct gush_client *c)
+{
+    if (c->state == GUSH_CLIENT_CLOSED)
+        return;
+    c->state = GUSH_CLIENT_CLOSED;
+    c->linger_due = 0;
+    gush__client_arm(c);
+    c->transport->close(c->conn, c->close_code, c->close_reason);
+}
+
+static void free_when_idle(struct gush_client *c)
+{
+    if (c->flush.queued || c->end.queued)
+        return;
+    c->magic = GUSH_MAGIC_DEAD;
+    gush_free(c);
+}
+
+static bool flush_run(struct gush_lane *lane, struct gush_work *work)
+{
+    struct gush_client *c = GUSH_CONTAINER(work, struct gush_client, flush);
+
+    (void)lane;
+    if (c->gone) {
+        free_when_idle(c);
+        return true;
+    }
+    if (flush_once(c))
+        return false;
+    if (c->state == GUSH_CLIENT_ENDING && c->out.n == 0)
+        transport_close(c);
+    return true;
+}
+
+void gush_client_on_sent(struct gush_client *c)
+{
+    GUSH_ASSERT(c->magic == gush_client_MAGIC);
+    gush_lane_assert(c->lane);
+    gush_outbox_pop(&c->out, c->out.flight_n);
+    c->out.flight_n = 0;
+    if (c->out.n > 0 || c->state == GUSH_CLIENT_ENDING)
+        gush_lane_flush(c->lane, &c->flush);
+}
+
+size_t gush_client_flight(const struct gush_client *c, struct gush_frame *frames, size_t max)
+{
+    size_t n = c->out.flight_n < max ? c->out.flight_n : max;
+    return gush_outbox_frames(&c->out, c->transport->form, frames, n);
+}
+
+/* ---- the end ----------------------------------------------------------------------------------
+ */
+
+void gush_client_disconnect(struct gush_client *c, uint32_t code, const char *reason)
+{
+    GUSH_ASSERT(c->magic == gush_client_MAGIC);
+    if (gush__client_ending(c))
+        return;
+    c->close_code = (uint16_t)code;
+    c->close_reason = gush_disconnect_text(code);
+    if (reason) {
+        c->close_reason_own = gush_strndup(reason, strlen(reason));
+        c->close_reason = c->close_reason_own;
+    }
+    gush_log(GUSH_LOG_DEBUG, "client disconnected", GUSH_FS("client", gush_client_id(c)),
+             GUSH_FS("user", gush_bytes_span(c->user)), GUSH_FU("code", code),
+             GUSH_F("reason", c->close_reason));
+    /* The branch that found out may be dealing: leave the channels when the turn ends. */
+    gush_lane_last(c->lane, &c->end);
+}
+
+static bool end_run(struct gush_lane *lane, struct gush_work *work)
+{
+    struct gush_client *c = GUSH_CONTAINER(work, struct gush_client, end);
+    bool silent =
+        c->close_code == GUSH_DISCONNECT_CONNECTION_CLOSED || c->close_code == GUSH_DISCONNECT_SLOW;
+
+    (void)lane;
+    if (c->gone) {
+        free_when_idle(c);
+        return true;
+    }
+    gush__client_plan_free(c);
+    gush__client_subs_detach(c);
+    c->state = GUSH_CLIENT_ENDING;
+    c->stale_due = c->ping_due = c->expire_due = c->recheck_due = 0;
+    if (silent) {
+        gush_outbox_clear(&c->out);
+        transport_close(c);
+        return true;
+    }
+    if (c->transport->disconnect_push) {
+        struct gush_push push = {.kind = GUSH_PUSH_DISCONNECT,
+                                 .u.end = {c->close_code, gush_span_str(c->close_reason)}};
+        struct gush_bytes *bytes = NULL;
+        /* A custom reason is UTF-8 or it is replaced: this cannot fail for want of valid JSON. */
+        if (gush_push_encode(&push, c->transport->form, &bytes) == GUSH_OK)
+            gush_outbox_put_bytes(&c->out, bytes, now_ms(c));
+    }
+    c->linger_due = now_ms(c) + LINGER_MS;
+    gush__client_arm(c);
+    if (c->out.flight_n == 0)
+        gush_lane_flush(c->lane, &c->flush);
+    return true;
+}
+
+void gush_client_on_closed(struct gush_client *c)
+{
+    GUSH_ASSERT(c->magic == gush_client_MAGIC && !c->gone);
+    gush_lane_assert(c->lane);
+    gush_wheel_disarm(&c->lane->wheel, &c->timer);
+    gush__client_plan_free(c);
+    gush__client_subs_detach(c);
+    gush__client_subs_free(c);
+    if (c->entered_users)
+        gush_users_leave(&c->node->users, gush_bytes_span(c->user));
+    gush__lane_leave(gush__lane_state(c->node, c->lane), c->ref.slot);
+    gush_outbox_fini(&c->out);
+    gush_bytes_unref(c->user);
+    gush_bytes_unref(c->conn_info);
+    gush_free(c->close_reason_own);
+    gush__count(&stats(c)->clients, -1);
+    gush__count(&stats(c)->disconnects, 1);
+    c->gone = true;
+    free_when_idle(c);
+}
+
+/* ---- time -------------------------------------------------------------------------------------
+ */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a == 0 ? b : b == 0 ? a : a < b ? a : b;
+}
+
+/* When the write under way is too late; 0: none is, or there is no such limit. */
+static uint64_t write_due(const struct gush_client *c)
+{
+    int64_t max = c->node->config->client.queue_max_age_ms;
+
+    if (c->out.flight_n == 0 || max <= 0 || c->state >= GUSH_CLIENT_ENDING)
+        return 0;
+    return now_ms(c) - gush_outbox_age_ms(&c->out, now_ms(c)) + (uint64_t)max + 1;
+}
+
+void gush__client_arm(struct gush_client *c)
+{
+    uint64_t due = earlier(c->stale_due, c->ping_due);
+
+    due = earlier(due, c->expire_due);
+    due = earlier(due, c->recheck_due);
+    due = earlier(due, c->linger_due);
+    due = earlier(due, write_due(c));
+    if (due)
+        gush_wheel_arm(&c->lane->wheel, &c->timer, due);
+    else
+        gush_wheel_disarm(&c->lane->wheel, &c->timer);
+}
+
+void gush__client_recheck_later(struct gush_client *c)
+{
+    if (c->recheck_due)
+        return;
+    c->recheck_due = now_ms(c) + RECHECK_MS;
+    gush__client_arm(c);
+}
+
+static bool is_due(uint64_t *due, uint64_t now)
+{
+    if (*due == 0 || *due > now)
+        return false;
+    *due = 0;
+    return true;
+}
+
+static void ping(struct gush_client *c)
+{
+    int64_t interval = c->transport->ping_interval_ms ? c->transport->ping_interval_ms
+                                                      : c->node->config->client.ping_interval_ms;
+    struct gush_push push = {.kind = GUSH_PUSH_PING};
+
+    c->ping_due = now_ms(c) + (uint64_t)interval;
+    gush__client_queue_push(c, &push);
+}
+
+static void on_timer(void *arg, struct gush_timer *t)
+{
+    struct gush_client *c = GUSH_CONTAINER(t, struct gush_client, timer);
+    uint64_t now = now_ms(c);
+
+    (void)arg;
+    GUSH_ASSERT(c->magic == gush_client_MAGIC);
+    if (is_due(&c->linger_due, now))
+        transport_close(c);
+    if (is_due(&c->stale_due, now))
+        gush_client_disconnect(c, GUSH_DISCONNECT_STALE, NULL);
+    if (is_due(&c->expire_due, now))
+        gush_client_disconnect(c, GUSH_DISCONNECT_EXPIRED, NULL);
+    uint64_t late = write_due(c);
+    if (late && late <= now && !gush__client_ending(c))
+        slow(c);
+    if (is_due(&c->recheck_due, now) && !gush__client_ending(c))
+        for (uint32_t i = 0; i < c->subs_n; i++)
+            gush_subscription_recheck(c->subs[i]);
+    if (is_due(&c->ping_due, now) && !gush__client_ending(c))
+        ping(c);
+    gush__client_arm(c);
+}

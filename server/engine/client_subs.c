@@ -1,0 +1,100 @@
+#include <string.h>
+
+#include "server/base/mem.h"
+
+#include "server/engine/client_priv.h"
+#include "server/engine/presence.h"
+
+struct gush_subscription *gush__client_sub_new(struct gush_client *c,
+                                               const struct gush_sub_options *options,
+                                               struct gush_span channel)
+{
+    struct gush_subscription *sub = GUSH_NEW(struct gush_subscription);
+
+    sub->magic = gush_subscription_MAGIC;
+    sub->serial = ++c->next_serial;
+    sub->client = c;
+    sub->holding = true;
+    sub->positioned = options->positioned;
+    sub->recoverable = options->recoverable;
+    sub->push_join_leave = options->push_join_leave;
+    sub->presence = options->presence;
+    sub->join_leave = options->join_leave;
+    sub->from_token = options->from_token;
+    if (options->presence || options->join_leave) {
+        struct gush_client_info info = {.user = gush_bytes_span(c->user),
+                                        .client = gush_client_id(c),
+                                        .conn_info = gush_bytes_span(c->conn_info),
+                                        .chan_info = options->chan_info};
+        struct gush_bytes *name = gush_bytes_copy(channel);
+        sub->member = gush_publication_new(name, &(struct gush_pub){.info = &info});
+        gush_bytes_unref(name);
+    }
+    if (c->subs_n == c->subs_cap) {
+        c->subs_cap = c->subs_cap ? c->subs_cap * 2 : 1;
+        c->subs = gush_realloc(c->subs, c->subs_cap * sizeof(struct gush_subscription *));
+    }
+    c->subs[c->subs_n++] = sub;
+    gush__count(&c->lane->stats.subscriptions, 1);
+    return sub;
+}
+
+static void detach(struct gush_client *c, struct gush_subscription *sub)
+{
+    struct gush_channel *ch = sub->channel;
+    struct gush_posting posting = {0};
+
+    if (sub->branch == NULL)
+        return;
+    gush_branch_remove(sub->branch, sub);
+    gush_mutex_lock(&ch->lock);
+    gush_channel_unlink(ch, sub->branch, &posting);
+    if (ch->branches_n == 0)
+        gush_remote_idle(ch, gush_lane_now_ms(c->lane));
+    gush_channel_unlock(&c->node->channels, ch, &posting);
+    sub->branch = NULL;
+}
+
+void gush__client_subs_detach(struct gush_client *c)
+{
+    for (uint32_t i = 0; i < c->subs_n; i++) {
+        detach(c, c->subs[i]);
+        gush_subscription_drop_held(c->subs[i]);
+    }
+}
+
+/* Other members hear of it when the connection is already gone. */
+static void leave(struct gush_client *c, struct gush_subscription *sub)
+{
+    struct gush_channel *ch = sub->channel;
+    struct gush_posting posting = {0};
+
+    if (sub->presence)
+        gush_presence_remove(ch->presence, sub->member);
+    if (!sub->join_leave)
+        return;
+    struct gush_frames *frames = gush_frames_new(GUSH_PUSH_LEAVE, sub->member, GUSH_SPAN_EMPTY);
+    gush_mutex_lock(&ch->lock);
+    gush_channel_post(ch, &posting, GUSH_DELIVERY_LEAVE, frames, 0, NULL, false);
+    gush_channel_unlock(&c->node->channels, ch, &posting);
+    gush_frames_unref(frames);
+}
+
+void gush__client_subs_free(struct gush_client *c)
+{
+    for (uint32_t i = 0; i < c->subs_n; i++) {
+        struct gush_subscription *sub = c->subs[i];
+
+        if (sub->member && sub->channel && !sub->holding)
+            leave(c, sub);
+        if (sub->channel)
+            gush_channel_release(&c->node->channels, sub->channel);
+        gush_publication_unref(sub->member);
+        sub->magic = GUSH_MAGIC_DEAD;
+        gush_free(sub);
+    }
+    gush__count(&c->lane->stats.subscriptions, -(int64_t)c->subs_n);
+    gush_free(c->subs);
+    c->subs = NULL;
+    c->subs_n = c->subs_cap = 0;
+}

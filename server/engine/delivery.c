@@ -1,0 +1,61 @@
+#include "server/engine/delivery.h"
+
+#include "server/base/assert.h"
+#include "server/base/mem.h"
+
+#include "server/engine/branch.h"
+
+static atomic_uint_fast64_t live;
+
+uint64_t gush_delivery_live(void)
+{
+    return atomic_load_explicit(&live, memory_order_relaxed);
+}
+
+struct gush_delivery *gush_delivery_new(enum gush_delivery_kind kind, struct gush_branch *branch,
+                                        struct gush_frames *frames)
+{
+    struct gush_delivery *d = GUSH_NEW(struct gush_delivery);
+
+    d->letter.kind = &gush_delivery_letter;
+    d->kind = kind;
+    d->branch = branch;
+    d->frames = frames ? gush_frames_ref(frames) : NULL;
+    d->uses = 1;
+    d->cache_form = -1;
+    atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
+    return d;
+}
+
+static void delivery_free(struct gush_delivery *d)
+{
+    if (d->cache.drop)
+        d->cache.drop(&d->cache);
+    gush_frames_unref(d->frames);
+    atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
+    gush_free(d);
+}
+
+void gush_delivery_unuse(struct gush_delivery *d)
+{
+    GUSH_ASSERT(d->uses > 0);
+    if (--d->uses == 0)
+        delivery_free(d);
+}
+
+static void delivery_open(struct gush_lane *lane, struct gush_letter *letter)
+{
+    struct gush_delivery *d = GUSH_CONTAINER(letter, struct gush_delivery, letter);
+    gush_branch_receive(lane, d);
+}
+
+/* The lane closed, so its clients are gone; a branch still linked is freed by the channel table. */
+static void delivery_drop(struct gush_letter *letter)
+{
+    struct gush_delivery *d = GUSH_CONTAINER(letter, struct gush_delivery, letter);
+    if (d->kind == GUSH_DELIVERY_FREE)
+        gush_branch_free(d->branch);
+    delivery_free(d);
+}
+
+const struct gush_letter_kind gush_delivery_letter = {"delivery", delivery_open, delivery_drop};

@@ -1,0 +1,308 @@
+#include "server/engine/node.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "server/base/bytes.h"
+#include "server/base/codes.h"
+#include "server/base/mem.h"
+#include "server/base/text.h"
+
+#include "server/engine/client_priv.h"
+#include "server/engine/node_priv.h"
+#include "server/engine/remote.h"
+
+#define SWEEP_MS         1000
+#define SWEEP_AGAIN_MS   20
+#define SWEEP_LIMIT      GUSH_SIM_SMALL(64, 2) /* channels expired per shard and visit */
+#define DISCONNECT_BATCH GUSH_SIM_SMALL(256, 2)
+
+/* ---- time and chance --------------------------------------------------------------------------
+ */
+
+uint64_t gush__node_now_ms(const struct gush_node *node)
+{
+    return node->host->mono_ms(node->host->host);
+}
+
+int64_t gush__node_wall_ms(const struct gush_node *node)
+{
+    return node->host->wall_ms(node->host->host);
+}
+
+void gush__node_uuid(const struct gush_node *node, char out[36])
+{
+    uint8_t random[16];
+
+    node->host->random(node->host->host, random, sizeof random);
+    gush_uuid_format(random, out);
+}
+
+void gush__node_new_epoch(const struct gush_node *node, struct gush_epoch *out)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    uint8_t random[8];
+
+    node->host->random(node->host->host, random, sizeof random);
+    out->n = sizeof random;
+    for (size_t i = 0; i < sizeof random; i++)
+        out->s[i] = letters[random[i] % (sizeof letters - 1)];
+}
+
+uint64_t gush__node_meta_ttl_ms(const struct gush_node *node,
+                                const struct gush_channel_options *options)
+{
+    int64_t s = options->history_meta_ttl_s ? options->history_meta_ttl_s
+                                            : node->config->channel.history_meta_ttl_s;
+    return (uint64_t)s * 1000;
+}
+
+void gush__node_wake(struct gush_node *node, uint64_t lanes)
+{
+    for (unsigned i = 0; lanes; i++, lanes >>= 1)
+        if ((lanes & 1) && !GUSH_BUG(GUSH_BUG_WAKE_LEFT_OUT)) {
+            const struct gush_lane_host *host = &node->lanes[i]->host;
+            GUSH_SYNC_POINT("wake");
+            host->wake(host->host);
+        }
+}
+
+const struct gush_config *gush_node_config(const struct gush_node *node)
+{
+    return node->config;
+}
+
+/* ---- doors: backpressure ----------------------------------------------------------------------
+ */
+
+static bool behind(const struct gush_node *node, unsigned divisor)
+{
+    uint64_t bytes = (uint64_t)node->config->lanes.backlog_bytes / divisor;
+    uint64_t deliveries = (uint64_t)node->config->lanes.backlog_deliveries / divisor;
+
+    for (size_t i = 0; i < node->lanes_n; i++) {
+        const struct gush_lane *l = node->lanes[i];
+        if (atomic_load_explicit(&l->backlog_bytes, memory_order_relaxed) > bytes ||
+            atomic_load_explicit(&l->backlog_deliveries, memory_order_relaxed) > deliveries)
+            return true;
+    }
+    return false;
+}
+
+static void open_doors(struct gush_node *node)
+{
+    gush_mutex_lock(&node->doors_lock);
+    struct gush_door *door = node->doors;
+    node->doors = NULL;
+    atomic_store_explicit(&node->doors_wait, false, memory_order_relaxed);
+    for (struct gush_door *d = door; d; d = d->next)
+        d->waiting = false;
+    gush_mutex_unlock(&node->doors_lock);
+    while (door) {
+        struct gush_door *next = door->next;
+        gush_lane_post(door->lane, &door->letter);
+        door = next;
+    }
+}
+
+static void on_settled(void *arg)
+{
+    struct gush_node *node = arg;
+
+    if (atomic_load_explicit(&node->doors_wait, memory_order_seq_cst) && !behind(node, 2))
+        open_doors(node);
+}
+
+bool gush_node_hold(struct gush_node *node, struct gush_door *door)
+{
+    if (!behind(node, 1))
+        return false;
+    gush_mutex_lock(&node->doors_lock);
+    if (!door->waiting) {
+        door->waiting = true;
+        door->next = node->doors;
+        node->doors = door;
+    }
+    atomic_store_explicit(&node->doors_wait, true, memory_order_seq_cst);
+    gush_mutex_unlock(&node->doors_lock);
+    /* The lanes may have settled just before they could see us. */
+    if (!behind(node, 2))
+        open_doors(node);
+    return true;
+}
+
+/* ---- lanes ------------------------------------------------------------------------------------
+ */
+
+struct gush_lane_state *gush__lane_state(const struct gush_node *node, const struct gush_lane *lane)
+{
+    return &node->states[lane->index];
+}
+
+struct gush_client_ref gush__lane_enter(struct gush_lane_state *s, struct gush_client *client)
+{
+    if (s->first_free == UINT32_MAX) {
+        uint32_t n = s->slots_n ? s->slots_n * 2 : 16;
+        s->slots = gush_realloc(s->slots, n * sizeof *s->slots);
+        for (uint32_t i = s->slots_n; i < n; i++)
+            s->slots[i] = (struct gush_client_slot){NULL, 0, i + 1 < n ? i + 1 : UINT32_MAX};
+        s->first_free = s->slots_n;
+        s->slots_n = n;
+    }
+    struct gush_client_ref ref = {s->lane->index, s->first_free,
+                                  ++s->slots[s->first_free].generation};
+    s->slots[ref.slot].client = client;
+    s->first_free = s->slots[ref.slot].next_free;
+    return ref;
+}
+
+void gush__lane_leave(struct gush_lane_state *s, uint32_t slot)
+{
+    s->slots[slot].client = NULL;
+    s->slots[slot].next_free = s->first_free;
+    s->first_free = slot;
+}
+
+struct gush_client *gush__lane_client(const struct gush_lane_state *s, struct gush_client_ref ref)
+{
+    if (ref.slot >= s->slots_n || s->slots[ref.slot].generation != ref.generation)
+        return NULL;
+    return s->slots[ref.slot].client;
+}
+
+/* Worker lane i looks after the shards i, i + W, ... */
+static void sweep(void *arg, struct gush_timer *t)
+{
+    struct gush_lane_state *s = GUSH_CONTAINER(t, struct gush_lane_state, sweep);
+    struct gush_lane *lane = s->lane;
+    uint64_t now_ms = gush_lane_now_ms(lane);
+
+    (void)arg;
+    while (s->sweep_shard < GUSH_CHANNEL_SHARDS) {
+        unsigned shard = s->sweep_shard;
+        if (gush_channel_sweep(&s->node->channels, shard, now_ms, SWEEP_LIMIT)) {
+            gush_wheel_arm(&lane->wheel, t, now_ms + SWEEP_AGAIN_MS);
+            return;
+        }
+        if (s->node->broker)
+            gush_remote_check_shard(s->node, shard, now_ms);
+        s->sweep_shard += lane->workers_n;
+    }
+    s->sweep_shard = lane->worker_index;
+    gush_wheel_arm(&lane->wheel, t, now_ms + SWEEP_MS);
+}
+
+void gush_node_lane_start(struct gush_node *node, struct gush_lane *lane)
+{
+    struct gush_lane_state *s = gush__lane_state(node, lane);
+
+    lane->on_settled = on_settled;
+    lane->on_settled_arg = node;
+    if (lane->worker_index >= lane->workers_n)
+        return; /* a gRPC lane */
+    s->sweep.fire = sweep;
+    s->sweep_shard = lane->worker_index;
+    gush_wheel_arm(&lane->wheel, &s->sweep, gush_lane_now_ms(lane) + SWEEP_MS);
+}
+
+/* ---- everybody out ----------------------------------------------------------------------------
+ */
+
+struct everybody_out {
+    struct gush_letter letter;
+    struct gush_lane_state *state;
+    uint32_t code, at;
+};
+
+static void out_open(struct gush_lane *lane, struct gush_letter *letter)
+{
+    struct everybody_out *out = GUSH_CONTAINER(letter, struct everybody_out, letter);
+    struct gush_lane_state *s = out->state;
+
+    for (unsigned n = 0; n < DISCONNECT_BATCH && out->at < s->slots_n; n++, out->at++)
+        if (s->slots[out->at].client)
+            gush_client_disconnect(s->slots[out->at].client, out->code, NULL);
+    if (out->at < s->slots_n)
+        gush_lane_post(lane, &out->letter);
+    else
+        gush_free(out);
+}
+
+static void out_drop(struct gush_letter *letter)
+{
+    gush_free(GUSH_CONTAINER(letter, struct everybody_out, letter));
+}
+
+static const struct gush_letter_kind everybody_out = {"everybody out", out_open, out_drop};
+
+void gush_node_disconnect_all(struct gush_node *node, uint32_t code)
+{
+    for (size_t i = 0; i < node->lanes_n; i++) {
+        struct everybody_out *out = GUSH_NEW(struct everybody_out);
+        out->letter.kind = &everybody_out;
+        out->state = &node->states[i];
+        out->code = code;
+        gush_lane_post(node->lanes[i], &out->letter);
+    }
+}
+
+/* ---- life -------------------------------------------------------------------------------------
+ */
+
+struct gush_node *gush_node_new(const struct gush_node_options *o)
+{
+    GUSH_ASSERT(o->lanes_n > 0 && o->lanes_n <= GUSH_LANES_MAX);
+    struct gush_node *node = GUSH_NEW(struct gush_node);
+
+    node->config = o->config;
+    node->verifier = o->verifier;
+    node->broker = o->broker;
+    node->host = o->host;
+    node->version = o->version;
+    node->lanes_n = o->lanes_n;
+    node->lanes = gush_alloc(o->lanes_n * sizeof(struct gush_lane *));
+    memcpy(node->lanes, o->lanes, o->lanes_n * sizeof(struct gush_lane *));
+    node->started_ms = gush__node_now_ms(node);
+    gush__node_uuid(node, node->id);
+    gush_mutex_init(&node->doors_lock);
+    gush_channel_table_init(&node->channels, node);
+    gush_users_init(&node->users, &node->channels.hash_key);
+    node->states = gush_zalloc(o->lanes_n, sizeof *node->states);
+    for (size_t i = 0; i < o->lanes_n; i++) {
+        GUSH_ASSERT(node->lanes[i]->index == i);
+        node->states[i].node = node;
+        node->states[i].lane = node->lanes[i];
+        node->states[i].first_free = UINT32_MAX;
+    }
+    return node;
+}
+
+void gush_node_free(struct gush_node *node)
+{
+    gush_channel_table_fini(&node->channels);
+    gush_users_fini(&node->users);
+    for (size_t i = 0; i < node->lanes_n; i++)
+        gush_free(node->states[i].slots);
+    gush_free(node->states);
+    gush_free(node->lanes);
+    gush_mutex_fini(&node->doors_lock);
+    gush_free(node);
+}
+
+void gush_node_live(const struct gush_node *node, struct gush_live *out)
+{
+    *out = (struct gush_live){
+        .channels = atomic_load_explicit(&node->channels.channels_n, memory_order_relaxed),
+        .branches = gush_branch_live(),
+        .users = gush_users_n(&node->users),
+        .publications = gush_publication_live(),
+        .frames = gush_frames_live(),
+        .letters = gush_delivery_live(),
+        .bytes = gush_bytes_live(),
+    };
+    for (size_t i = 0; i < node->lanes_n; i++) {
+        const struct gush_lane_stats *s = &node->lanes[i]->stats;
+        out->clients += atomic_load_explicit(&s->clients, memory_order_relaxed);
+        out->subscriptions += atomic_load_explicit(&s->subscriptions, memory_order_relaxed);
+    }
+}

@@ -1,0 +1,168 @@
+#include "server/engine/outbox.h"
+
+#include "server/base/assert.h"
+#include "server/base/mem.h"
+
+#define FIRST_CAP 4
+#define KEEP_CAP  16 /* a larger ring is given back when the queue runs empty */
+#define OWN       ((uintptr_t)1)
+#define DROPPABLE ((uintptr_t)2)
+
+static struct gush_outbox_entry *entry(const struct gush_outbox *q, uint32_t i)
+{
+    return &q->ring[(q->head + i) & (q->cap - 1)];
+}
+
+static struct gush_delivery *delivery_of(const struct gush_outbox_entry *e)
+{
+    return e->what & OWN ? NULL : (struct gush_delivery *)(e->what & ~(OWN | DROPPABLE));
+}
+
+static struct gush_bytes *bytes_of(const struct gush_outbox_entry *e)
+{
+    return (struct gush_bytes *)(e->what & ~(OWN | DROPPABLE));
+}
+
+static void release(struct gush_outbox_entry *e)
+{
+    struct gush_delivery *d = delivery_of(e);
+
+    if (d)
+        gush_delivery_unuse(d);
+    else
+        gush_bytes_unref(bytes_of(e));
+}
+
+void gush_outbox_fini(struct gush_outbox *q)
+{
+    q->flight_n = 0;
+    gush_outbox_clear(q);
+    gush_free(q->ring);
+    q->ring = NULL;
+    q->cap = 0;
+}
+
+static void put(struct gush_outbox *q, uintptr_t what, uint32_t bytes_n, uint64_t now_ms)
+{
+    if (q->n == q->cap) {
+        uint32_t cap = q->cap ? q->cap * 2 : FIRST_CAP;
+        struct gush_outbox_entry *ring = gush_alloc(cap * sizeof *ring);
+        for (uint32_t i = 0; i < q->n; i++)
+            ring[i] = *entry(q, i);
+        gush_free(q->ring);
+        q->ring = ring;
+        q->cap = cap;
+        q->head = 0;
+    }
+    q->n++;
+    *entry(q, q->n - 1) = (struct gush_outbox_entry){what, bytes_n, (uint32_t)now_ms};
+    q->bytes_n += bytes_n;
+}
+
+void gush_outbox_put_delivery(struct gush_outbox *q, struct gush_delivery *d, uint32_t bytes_n,
+                              bool droppable, uint64_t now_ms)
+{
+    gush_delivery_use(d);
+    put(q, (uintptr_t)d | (droppable ? DROPPABLE : 0), bytes_n, now_ms);
+}
+
+void gush_outbox_put_bytes(struct gush_outbox *q, struct gush_bytes *b, uint64_t now_ms)
+{
+    put(q, (uintptr_t)b | OWN, b->n, now_ms);
+}
+
+size_t gush_outbox_frames(const struct gush_outbox *q, enum gush_form form,
+                          struct gush_frame *frames, size_t max)
+{
+    size_t n = q->n < max ? q->n : max;
+
+    for (size_t i = 0; i < n; i++) {
+        struct gush_outbox_entry *e = entry(q, (uint32_t)i);
+        struct gush_delivery *d = delivery_of(e);
+
+        frames[i].cache = NULL;
+        if (d == NULL) {
+            frames[i].bytes = bytes_of(e);
+            continue;
+        }
+        gush_err err = gush_frames_get(d->frames, form, &frames[i].bytes);
+        GUSH_ASSERT(err == GUSH_OK); /* it was encoded when it was queued */
+        if (d->cache_form < 0)
+            d->cache_form = (int)form;
+        if (d->cache_form == (int)form)
+            frames[i].cache = &d->cache;
+    }
+    return n;
+}
+
+void gush_outbox_pop(struct gush_outbox *q, size_t n)
+{
+    GUSH_ASSERT(n <= q->n);
+    for (size_t i = 0; i < n; i++) {
+        struct gush_outbox_entry *e = entry(q, 0);
+        q->bytes_n -= e->bytes_n;
+        release(e);
+        q->head = (q->head + 1) & (q->cap - 1);
+        q->n--;
+    }
+    if (q->n == 0 && q->cap > KEEP_CAP) {
+        gush_free(q->ring);
+        q->ring = NULL;
+        q->cap = q->head = 0;
+    }
+}
+
+void gush_outbox_clear(struct gush_outbox *q)
+{
+    while (q->n > q->flight_n) {
+        struct gush_outbox_entry *e = entry(q, q->n - 1);
+        q->bytes_n -= e->bytes_n;
+        release(e);
+        q->n--;
+    }
+}
+
+uint32_t gush_outbox_age_ms(const struct gush_outbox *q, uint64_t now_ms)
+{
+    return q->n ? (uint32_t)now_ms - entry(q, 0)->at_ms : 0;
+}
+
+/* The counted name that all publications of a channel share. */
+static const uint8_t *name_of(const struct gush_delivery *d)
+{
+    return gush_publication_channel(gush_frames_publication(d->frames)).p;
+}
+
+/* A newer entry of the same "latest" channel waits behind |i|. */
+static bool superseded(const struct gush_outbox *q, uint32_t i)
+{
+    const uint8_t *name = name_of(delivery_of(entry(q, i)));
+
+    for (uint32_t k = q->n; k-- > i + 1;) {
+        if ((entry(q, k)->what & DROPPABLE) && name_of(delivery_of(entry(q, k))) == name)
+            return true;
+    }
+    return false;
+}
+
+uint32_t gush_outbox_drop(struct gush_outbox *q, uint64_t keep_bytes, uint32_t keep_n)
+{
+    uint32_t to = q->flight_n, before = q->n;
+    uint64_t bytes_n = q->bytes_n;
+
+    for (uint32_t from = q->flight_n; from < before; from++) {
+        struct gush_outbox_entry *e = entry(q, from);
+        bool enough = bytes_n <= keep_bytes && before - (from - to) <= keep_n;
+        bool drop = (e->what & DROPPABLE) && !enough &&
+                    (delivery_of(e)->policy == GUSH_QUEUE_DROP_OLDEST || superseded(q, from));
+        if (drop) {
+            bytes_n -= e->bytes_n;
+            release(e);
+            continue;
+        }
+        *entry(q, to++) = *e;
+    }
+    q->n = to;
+    q->bytes_n = bytes_n;
+    return before - to;
+}

@@ -1,0 +1,44 @@
+/* outbox: the queue of one connection, the only one there is. Entries point to shared letters or
+ * to frames of this connection alone; nothing is copied.
+ *
+ * The first |flight_n| entries are borrowed by the transport and never dropped.
+ * Owner     the client                Thread  its lane's
+ * Limits    checked by the client before it puts something in */
+#ifndef GUSH_ENGINE_OUTBOX_H
+#define GUSH_ENGINE_OUTBOX_H
+
+#include "server/engine/delivery.h"
+
+struct gush_outbox_entry {
+    uintptr_t
+        what; /* struct gush_delivery, or struct gush_bytes with bit 0 set; bit 1: droppable */
+    uint32_t bytes_n;
+    uint32_t at_ms; /* when it was queued, truncated */
+};
+
+struct gush_outbox {
+    struct gush_outbox_entry *ring;
+    uint32_t cap, head, n, flight_n;
+    uint64_t bytes_n; /* as they will be written */
+};
+
+void gush_outbox_fini(struct gush_outbox *q);
+/* Takes a use of |d|. */
+void gush_outbox_put_delivery(struct gush_outbox *q, struct gush_delivery *d, uint32_t bytes_n,
+                              bool droppable, uint64_t now_ms);
+/* Takes over the caller's reference. */
+void gush_outbox_put_bytes(struct gush_outbox *q, struct gush_bytes *b, uint64_t now_ms);
+/* The first |max| entries as frames in |form|. */
+size_t gush_outbox_frames(const struct gush_outbox *q, enum gush_form form,
+                          struct gush_frame *frames, size_t max);
+/* Forgets the first |n|. */
+void gush_outbox_pop(struct gush_outbox *q, size_t n);
+/* Forgets everything that is not in flight. */
+void gush_outbox_clear(struct gush_outbox *q);
+/* Milliseconds the oldest entry has waited; 0 when empty. */
+uint32_t gush_outbox_age_ms(const struct gush_outbox *q, uint64_t now_ms);
+/* Drops droppable entries, oldest first, until at most |keep_bytes| and |keep_n| remain or none is
+ * left; of |latest| channels all but the newest of each. Returns how many went. */
+uint32_t gush_outbox_drop(struct gush_outbox *q, uint64_t keep_bytes, uint32_t keep_n);
+
+#endif
