@@ -1,0 +1,30 @@
+/* grpc_uni: CentrifugoUniStream over gRPC: one Consume request, then bare pushes until the end.
+ *
+ * The end is a disconnect push and status OK; a stream that cannot take any more is reset. Request
+ * metadata is no source of authentication.
+ * Owner     server/app
+ * Thread    new, free: the main one; the rest happens on the queues' lanes
+ * Lifetime  new .. its server was freed .. free
+ * Limits    uni_grpc.max_receive_message_size; GUSH_CONNECT_MEMBERS_MAX members in a request
+ * spec: transports 9, T1, T2 */
+#ifndef GUSH_TRANSPORT_GRPC_UNI_H
+#define GUSH_TRANSPORT_GRPC_UNI_H
+
+#include <stddef.h>
+
+#include "server/rpc/queue.h"
+#include "server/rpc/server.h"
+
+#include "server/engine/node.h"
+
+struct gush_grpc_uni;
+
+struct gush_grpc_uni *gush_grpc_uni_new(struct gush_node *node);
+void gush_grpc_uni_free(struct gush_grpc_uni *uni);
+
+/* A server for its streams over |queues|, which stay the caller's (array too). The caller starts,
+ * feeds, stops and frees it. */
+struct gush_rpc_server *gush_grpc_uni_server_new(const struct gush_grpc_uni *uni,
+                                                 struct gush_rpc_queue **queues, size_t queues_n);
+
+#endif
