@@ -1,0 +1,158 @@
+#include "server/net/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/base/assert.h"
+#include "server/base/log.h"
+#include "server/base/mem.h"
+
+#include "server/net/net_priv.h"
+
+#define gush_listener_MAGIC GUSH_MAGIC('l', 'i', 's', 't')
+
+struct gush_listener {
+    GUSH_MAGIC_FIELD;
+    int fd;    /* -1: closing */
+    int spare; /* a descriptor to give up when there are none; -1: given up */
+    uv_poll_t poll;
+    struct gush__item item;
+    struct gush_timer resume;
+    struct gush_loop *loop;
+    gush_listener_fn *on_accept;
+    void *arg;
+};
+
+static void on_poll(uv_poll_t *handle, int status, int events);
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct gush_listener *l = GUSH_CAST(gush_listener, handle->data);
+    gush__item_leave(l->loop, &l->item);
+    l->magic = GUSH_MAGIC_DEAD;
+    gush_free(l);
+}
+
+void gush_listener_close(struct gush_listener *l)
+{
+    GUSH_ASSERT(l->magic == gush_listener_MAGIC);
+    if (l->fd < 0)
+        return;
+    gush_wheel_disarm(&gush_loop_lane(l->loop)->wheel, &l->resume);
+    uv_close((uv_handle_t *)&l->poll, on_handle_closed);
+    close(l->fd);
+    l->fd = -1;
+    if (l->spare >= 0)
+        close(l->spare);
+}
+
+static void on_item_stop(struct gush__item *item)
+{
+    gush_listener_close(GUSH_CONTAINER(item, struct gush_listener, item));
+}
+
+static int open_spare(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void on_resume(void *arg, struct gush_timer *t)
+{
+    struct gush_listener *l = GUSH_CONTAINER(t, struct gush_listener, resume);
+
+    (void)arg;
+    GUSH_ASSERT(l->magic == gush_listener_MAGIC);
+    if (l->spare < 0)
+        l->spare = open_spare();
+    uv_poll_start(&l->poll, UV_READABLE, on_poll);
+}
+
+/* Turns one newcomer away, so that it learns of it now and not by its own timeout. */
+static void refuse_and_pause(struct gush_listener *l, int why)
+{
+    struct gush_lane *lane = gush_loop_lane(l->loop);
+
+    if ((why == EMFILE || why == ENFILE) && l->spare >= 0) {
+        close(l->spare);
+        int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            close(fd);
+        l->spare = open_spare();
+    }
+    gush_log(GUSH_LOG_WARN, "cannot accept connections, pausing", GUSH_F("error", strerror(why)),
+             GUSH_FU("pause_ms", GUSH_LISTENER_PAUSE_MS));
+    uv_poll_stop(&l->poll);
+    gush_wheel_arm(&lane->wheel, &l->resume, gush_lane_now_ms(lane) + GUSH_LISTENER_PAUSE_MS);
+}
+
+/* False when there is nothing more to accept now. */
+static bool accept_one(struct gush_listener *l)
+{
+    struct sockaddr_storage storage;
+    socklen_t n = sizeof(storage);
+    int fd = accept4(l->fd, (struct sockaddr *)&storage, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd >= 0) {
+        struct gush_peer peer = gush_peer_from((struct sockaddr *)&storage);
+        l->on_accept(l->arg, l->loop, fd, &peer);
+        return true;
+    }
+    switch (errno) {
+    case EAGAIN:
+        return false;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        refuse_and_pause(l, errno);
+        return false;
+    default:
+        return true; /* this newcomer went away before we looked; the next may be fine */
+    }
+}
+
+static void on_poll(uv_poll_t *handle, int status, int events)
+{
+    struct gush_listener *l = GUSH_CAST(gush_listener, handle->data);
+
+    (void)events;
+    gush__loop_refresh(l->loop);
+    if (status < 0) {
+        gush_log(GUSH_LOG_ERROR, "listening socket failed", GUSH_F("error", uv_strerror(status)));
+        gush_listener_close(l);
+        return;
+    }
+    for (int i = 0; i < GUSH_LISTENER_BATCH && l->fd >= 0 && accept_one(l); i++)
+        continue;
+}
+
+gush_err gush_listener_open(struct gush_loop *loop, int fd, gush_listener_fn *on_accept, void *arg,
+                            struct gush_listener **out)
+{
+    if (gush__loop_stopping(loop)) {
+        close(fd);
+        return GUSH_EIO;
+    }
+    struct gush_listener *l = GUSH_NEW(struct gush_listener);
+    if (uv_poll_init(gush__loop_uv(loop), &l->poll, fd) != 0) {
+        close(fd);
+        gush_free(l);
+        return GUSH_EIO;
+    }
+    l->magic = gush_listener_MAGIC;
+    l->fd = fd;
+    l->spare = open_spare();
+    l->poll.data = l;
+    l->item.stop = on_item_stop;
+    l->resume.fire = on_resume;
+    l->loop = loop;
+    l->on_accept = on_accept;
+    l->arg = arg;
+    gush__item_join(loop, &l->item);
+    uv_poll_start(&l->poll, UV_READABLE, on_poll);
+    *out = l;
+    return GUSH_OK;
+}

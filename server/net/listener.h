@@ -1,0 +1,33 @@
+/* listener: accepts on one loop and hands each connection on as a bare descriptor. Knows nothing
+ * of what will be spoken: server/http and server/rpc both take from here.
+ *
+ * Running out of descriptors does not end it: a spare one is given up to accept and close the
+ * newcomer, and accepting pauses for a moment instead of spinning.
+ *
+ * Owner     its loop, from open until close or the loop's stop        Thread  the loop's */
+#ifndef GUSH_NET_LISTENER_H
+#define GUSH_NET_LISTENER_H
+
+#include "server/base/error.h"
+
+#include "server/net/loop.h"
+#include "server/net/peer.h"
+
+#define GUSH_LISTENER_PAUSE_MS 100
+#define GUSH_LISTENER_BATCH    64 /* accepted at most before others get their turn */
+
+struct gush_listener;
+
+/* |fd| is now the callee's: connected, non-blocking, close-on-exec. */
+typedef void gush_listener_fn(void *arg, struct gush_loop *loop, int fd,
+                              const struct gush_peer *peer);
+
+/* Takes |fd| (from gush_tcp_listen), also on failure.
+ *   GUSH_EIO   the loop cannot watch it, or is stopping */
+GUSH_MUST_USE gush_err gush_listener_open(struct gush_loop *loop, int fd,
+                                          gush_listener_fn *on_accept, void *arg,
+                                          struct gush_listener **out);
+/* Stops accepting at once and frees itself. Not needed when the loop is stopped. */
+void gush_listener_close(struct gush_listener *listener);
+
+#endif

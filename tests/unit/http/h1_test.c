@@ -1,0 +1,859 @@
+/* The connection machine, over real sockets on a real loop. */
+#include <semaphore.h>
+
+#include "server/base/assert.h"
+#include "server/base/clock.h"
+
+#include "server/net/conn.h"
+#include "server/net/listener.h"
+#include "server/net/tcp.h"
+
+#include "server/http/h1.h"
+
+#include "tests/unit/net/wire.h"
+
+#define BODY_LIMIT 1000
+#define BIG_BYTES  (24u << 20) /* more than loopback takes without a reader */
+
+static struct {
+    struct gush_router *router;
+    struct gush_cors *cors;
+    struct gush_loop *loop;
+    struct gush_h1 *h1;
+    int fd;
+    uint16_t port;
+    char *big;
+    /* of /stream and /later; loop's, read by the test behind |event| */
+    struct gush_stream *stream;
+    atomic_int closed_n, writable_n;
+    size_t written;
+    gush_err write_err;
+    sem_t event;
+} world;
+
+static struct wire w, w2;
+
+/* ---- handlers ------------------------------------------------------------------------------- */
+
+static void on_stream_writable(void *user)
+{
+    (void)user;
+    atomic_fetch_add(&world.writable_n, 1);
+    sem_post(&world.event);
+}
+
+static void on_stream_closed(void *user)
+{
+    (void)user;
+    world.stream = NULL;
+    atomic_fetch_add(&world.closed_n, 1);
+    sem_post(&world.event);
+}
+
+static const struct gush_stream_events stream_events = {on_stream_writable, on_stream_closed};
+
+/* Says back what it was asked. */
+static void handle_echo(void *arg, struct gush_stream *s, const struct gush_http_request *request,
+                        struct gush_span body)
+{
+    struct gush_buf b;
+
+    gush_buf_init(&b, 8192);
+    gush_buf_printf(&b, "%s ", (const char *)arg);
+    gush_buf_put_span(&b, request->method);
+    gush_buf_put_u8(&b, '|');
+    gush_buf_put_span(&b, request->path);
+    gush_buf_put_u8(&b, '|');
+    gush_buf_put_span(&b, request->query);
+    gush_buf_printf(&b, "|%d|%zu|", (int)request->version, request->fields_n);
+    gush_buf_put_span(&b, body);
+    struct gush_http_response r = {200, NULL, 0, gush_buf_span(&b)};
+    gush_stream_respond(s, &r);
+    gush_buf_fini(&b);
+}
+
+static void handle_big(void *arg, struct gush_stream *s, const struct gush_http_request *request,
+                       struct gush_span body)
+{
+    struct gush_http_response r = {200, NULL, 0, gush_span_of(world.big, BIG_BYTES)};
+    (void)arg;
+    (void)request;
+    (void)body;
+    gush_stream_respond(s, &r);
+}
+
+static void handle_stream(void *arg, struct gush_stream *s, const struct gush_http_request *request,
+                          struct gush_span body)
+{
+    struct gush_http_field type = {GUSH_SPAN_LIT("Content-Type"), GUSH_SPAN_LIT("text/x")};
+    struct gush_http_response r = {200, &type, 1, GUSH_SPAN_LIT("first")};
+    (void)arg;
+    (void)request;
+    (void)body;
+    gush_stream_watch(s, &stream_events, NULL);
+    gush_stream_start(s, &r);
+    world.stream = s;
+    sem_post(&world.event);
+}
+
+static void handle_later(void *arg, struct gush_stream *s, const struct gush_http_request *request,
+                         struct gush_span body)
+{
+    (void)arg;
+    (void)request;
+    (void)body;
+    gush_stream_watch(s, &stream_events, NULL);
+    world.stream = s;
+    sem_post(&world.event);
+}
+
+/* ---- the world ------------------------------------------------------------------------------ */
+
+static void await_event(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += WIRE_PATIENCE_S;
+    assert_int_equal(sem_timedwait(&world.event, &until), 0);
+}
+
+static void run_and_tell(struct gush_loop *loop, void *arg)
+{
+    gush_loop_fn *fn;
+    memcpy(&fn, &arg, sizeof(fn));
+    fn(loop, NULL);
+    sem_post(&world.event);
+}
+
+/* Runs |fn| on the loop and waits for it. */
+static void on_loop(gush_loop_fn *fn)
+{
+    void *arg;
+    memcpy(&arg, &fn, sizeof(arg));
+    assert_true(gush_loop_post(world.loop, run_and_tell, arg));
+    await_event();
+}
+
+static size_t connections;
+
+static void count_connections(struct gush_loop *loop, void *arg)
+{
+    (void)loop;
+    (void)arg;
+    connections = gush_h1_connections(world.h1);
+}
+
+static void await_no_connections(void)
+{
+    do {
+        on_loop(count_connections);
+    } while (connections);
+}
+
+static void start_listener(struct gush_loop *loop, void *arg)
+{
+    struct gush_listener *l;
+    (void)arg;
+    assert_int_equal(gush_listener_open(loop, world.fd, gush_h1_accept, world.h1, &l), GUSH_OK);
+}
+
+static void add(const char *path, unsigned methods, gush_stream_handler *handle, const char *arg,
+                const struct gush_cors *cors)
+{
+    char *text = strdup(arg);
+    struct gush_route route = {path, methods, BODY_LIMIT, handle, text, cors};
+    assert_int_equal(gush_router_add(world.router, &route), GUSH_OK);
+    static char *all[16];
+    static size_t n;
+    all[n++] = text; /* reachable: not a leak */
+}
+
+static void start_world(const struct gush_h1_options *limits)
+{
+    struct gush_loop_options loop_options = {.workers_n = 1, .seed = 1, .name = "h1"};
+    struct gush_h1_options options = *limits;
+    char message[200];
+
+    options.router = world.router;
+    options.wall_ms = gush_clock_wall_ms;
+    assert_int_equal(gush_loop_new(&loop_options, &world.loop), GUSH_OK);
+    world.h1 = gush_h1_new(world.loop, &options);
+    assert_int_equal(
+        gush_tcp_listen("127.0.0.1", 0, &world.fd, 1, &world.port, message, sizeof(message)),
+        GUSH_OK);
+    assert_int_equal(gush_loop_start(world.loop, start_listener, NULL), GUSH_OK);
+}
+
+static void stop_world(void)
+{
+    gush_loop_stop(world.loop);
+    gush_loop_join(world.loop);
+    gush_h1_free(world.h1);
+    gush_loop_free(world.loop);
+}
+
+static int group_setup(void **state)
+{
+    static char *origins[] = {(char *)(uintptr_t) "https://*.example.com"};
+    size_t bad;
+
+    (void)state;
+    sem_init(&world.event, 0, 0);
+    world.big = malloc(BIG_BYTES);
+    for (size_t i = 0; i < BIG_BYTES; i++)
+        world.big[i] = (char)('a' + i % 26);
+    world.router = gush_router_new();
+    assert_int_equal(gush_cors_new(origins, 1, &world.cors, &bad), GUSH_OK);
+    add("/echo", GUSH_ROUTER_ANY, handle_echo, "echo", NULL);
+    add("/get/", GUSH_ROUTER_GET | GUSH_ROUTER_HEAD, handle_echo, "get", world.cors);
+    add("/post", GUSH_ROUTER_POST, handle_echo, "post", world.cors);
+    add("/big", GUSH_ROUTER_ANY, handle_big, "", NULL);
+    add("/stream", GUSH_ROUTER_ANY, handle_stream, "", NULL);
+    add("/later", GUSH_ROUTER_ANY, handle_later, "", NULL);
+    add("/health", GUSH_ROUTER_ANY, gush_router_health, "", NULL);
+    return 0;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    gush_router_free(world.router);
+    gush_cors_free(world.cors);
+    free(world.big);
+    sem_destroy(&world.event);
+    return 0;
+}
+
+static int setup(void **state)
+{
+    static const struct gush_h1_options none;
+    (void)state;
+    atomic_store(&world.closed_n, 0);
+    atomic_store(&world.writable_n, 0);
+    while (sem_trywait(&world.event) == 0)
+        continue;
+    start_world(&none);
+    wire_open(&w, world.port);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (w.fd >= 0)
+        wire_close(&w);
+    stop_world();
+    return 0;
+}
+
+static void with_limits(const struct gush_h1_options *limits)
+{
+    wire_close(&w);
+    stop_world();
+    start_world(limits);
+    wire_open(&w, world.port);
+}
+
+/* Expects |text| next, ignoring the Date line that must be in between. */
+static void expect_response(const char *text, const char *last)
+{
+    wire_await(&w, last);
+    char *date = strstr(w.got, "Date: ");
+    assert_non_null(date);
+    char *end = strstr(date, "\r\n") + 2;
+    assert_int_equal(end - date, 37);
+    memmove(date, end, w.n - (size_t)(end - w.got) + 1);
+    w.n -= 37;
+    assert_memory_equal(w.got, text, strlen(text));
+    wire_take(&w, text);
+}
+
+/* ---- plain requests ------------------------------------------------------------------------- */
+
+static void answers_and_keeps_the_connection(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        wire_send(&w, "GET /echo?a=1 HTTP/1.1\r\nHost: h\r\n\r\n");
+        expect_response("HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\necho GET|/echo|a=1|1|1|",
+                        "|1|1|");
+        assert_int_equal(w.n, 0);
+    }
+}
+
+static void closes_when_asked(void **state)
+{
+    (void)state;
+    wire_send(&w, "GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    wire_await(&w, "|1|2|");
+    assert_non_null(strstr(w.got, "\r\nConnection: close\r\n"));
+    assert_true(wire_ends(&w));
+}
+
+static void speaks_1_0(void **state)
+{
+    (void)state;
+    wire_send(&w, "GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    wire_await(&w, "|0|1|");
+    assert_memory_equal(w.got, "HTTP/1.0 200 OK\r\n", 17);
+    assert_non_null(strstr(w.got, "\r\nConnection: keep-alive\r\n"));
+    wire_take(&w, "|0|1|");
+    wire_send(&w, "GET /echo HTTP/1.0\r\n\r\n");
+    wire_await(&w, "|0|0|");
+    assert_non_null(strstr(w.got, "\r\nConnection: close\r\n"));
+    assert_true(wire_ends(&w));
+}
+
+static void head_has_no_body(void **state)
+{
+    (void)state;
+    wire_send(&w, "HEAD /get HTTP/1.1\r\nHost: h\r\n\r\nGET /get HTTP/1.1\r\nHost: h\r\n\r\n");
+    wire_await(&w, "get GET|/get||1|1|");
+    assert_non_null(strstr(w.got, "Content-Length: 19\r\n\r\nHTTP/1.1 200"));
+}
+
+static void unknown_path(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        wire_send(&w, i ? "GET /get/ HTTP/1.1\r\nHost: h\r\n\r\n"
+                        : "GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n");
+        expect_response("HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                        "X-Content-Type-Options: nosniff\r\nContent-Length: 19\r\n\r\n"
+                        "404 page not found\n",
+                        "found\n");
+    }
+    /* with a body on its way the connection ends, but not before the answer */
+    wire_send(&w, "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nabc");
+    wire_await(&w, "404 page not found\n");
+    wire_send(&w, "more of the body");
+    assert_true(wire_ends(&w));
+}
+
+static void wrong_method(void **state)
+{
+    (void)state;
+    wire_send(&w, "DELETE /get HTTP/1.1\r\nHost: h\r\nOrigin: https://a.example.com\r\n\r\n");
+    expect_response("HTTP/1.1 405 Method Not Allowed\r\n"
+                    "Access-Control-Allow-Origin: https://a.example.com\r\n"
+                    "Access-Control-Allow-Credentials: true\r\nContent-Length: 0\r\n\r\n",
+                    "\r\n\r\n");
+    wire_send(&w, "OPTIONS /get HTTP/1.1\r\nHost: h\r\nOrigin: https://evil.com\r\n\r\n");
+    expect_response("HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n", "\r\n\r\n");
+}
+
+static void health(void **state)
+{
+    (void)state;
+    wire_send(&w, "PATCH /health HTTP/1.1\r\nHost: h\r\n\r\n");
+    expect_response("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
+                    "\r\n{}",
+                    "{}");
+}
+
+/* ---- pieces --------------------------------------------------------------------------------- */
+
+static const char chunked_post[] =
+    "POST /post HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "3\r\none\r\n6\r\n,two,3\r\n0\r\nT: x\r\n\r\n";
+static const char length_post[] =
+    "POST /post HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\none,two,3";
+
+static void one_byte_at_a_time(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(length_post) - 1; i++)
+        wire_send_n(&w, length_post + i, 1);
+    for (size_t i = 0; i < sizeof(chunked_post) - 1; i++)
+        wire_send_n(&w, chunked_post + i, 1);
+    wire_await(&w, "post POST|/post||1|2|one,two,3");
+    wire_take(&w, "one,two,3");
+    wire_await(&w, "post POST|/post||1|2|one,two,3");
+}
+
+static void truncated_anywhere_is_survived(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t n;
+    } posts[] = {{chunked_post, sizeof(chunked_post) - 1}, {length_post, sizeof(length_post) - 1}};
+
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t n = 0; n < posts[k].n; n++) {
+            wire_open(&w2, world.port);
+            wire_send_n(&w2, posts[k].bytes, n);
+            if (n % 2) {
+                wire_reset(&w2);
+                continue;
+            }
+            shutdown(w2.fd, SHUT_WR);
+            (void)wire_ends(&w2);
+            assert_int_equal(w2.n, 0); /* never an answer to half a request */
+            wire_close(&w2);
+        }
+    }
+    wire_close(&w);
+    await_no_connections();
+}
+
+static void pipelined_ones_are_answered_in_order(void **state)
+{
+    char expected[32];
+
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        char request[64];
+        snprintf(request, sizeof(request), "GET /echo?%d HTTP/1.1\r\nHost: h\r\n\r\n", i);
+        wire_send(&w, request);
+    }
+    wire_send_n(&w, chunked_post, sizeof(chunked_post) - 1);
+    shutdown(w.fd, SHUT_WR); /* the answers are wanted all the same */
+    for (int i = 0; i < 50; i++) {
+        snprintf(expected, sizeof(expected), "echo GET|/echo|%d|1|1|", i);
+        wire_await(&w, expected);
+        wire_take(&w, expected);
+    }
+    wire_await(&w, "post POST|/post||1|2|one,two,3");
+    assert_true(wire_ends(&w));
+}
+
+static void half_closed_clients_get_their_answer(void **state)
+{
+    (void)state;
+    wire_send(&w, "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+    shutdown(w.fd, SHUT_WR);
+    wire_await(&w, "echo GET|/echo||1|1|");
+    assert_true(wire_ends(&w));
+}
+
+static void expectation_is_answered(void **state)
+{
+    (void)state;
+    wire_send(&w, "POST /post HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+                  "Content-Length: 3\r\n\r\n");
+    wire_await(&w, "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_int_equal(w.n, 25);
+    wire_send(&w, "abc");
+    wire_await(&w, "post POST|/post||1|3|abc");
+    w.n = 0;
+    w.got[0] = '\0';
+    /* no invitation for what would be refused anyway */
+    wire_send(&w, "POST /post HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+                  "Content-Length: 1001\r\n\r\n");
+    wire_await(&w, "HTTP/1.1 413 ");
+    assert_int_equal(strncmp(w.got, "HTTP/1.1 413 ", 13), 0);
+    assert_true(wire_ends(&w));
+}
+
+/* ---- limits --------------------------------------------------------------------------------- */
+
+static void too_large(const char *request)
+{
+    wire_open(&w2, world.port);
+    wire_send(&w2, request);
+    assert_true(wire_ends(&w2));
+    assert_memory_equal(w2.got, "HTTP/1.1 413 Content Too Large\r\n", 32);
+    assert_non_null(strstr(w2.got, "Content-Length: 0\r\nConnection: close\r\n\r\n"));
+    wire_close(&w2);
+}
+
+static void bodies_over_the_limit(void **state)
+{
+    static char big[4000];
+
+    (void)state;
+    too_large("POST /post HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n");
+    too_large("POST /post HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000000000000\r\n\r\nxx");
+    too_large("POST /post HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\nx");
+    snprintf(big, sizeof(big),
+             "POST /post HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+             "3e8\r\n%01000d\r\n1\r\nx\r\n0\r\n\r\n",
+             0);
+    too_large(big);
+    /* exactly the limit passes */
+    snprintf(big, sizeof(big),
+             "POST /post HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n%01000d", 7);
+    wire_send(&w, big);
+    wire_await(&w, "0007");
+}
+
+static void heads_over_the_limit(void **state)
+{
+    struct gush_h1_options small = {.head_limit = 200};
+    char filler[400];
+
+    (void)state;
+    with_limits(&small);
+    for (int finished = 0; finished < 2; finished++) {
+        wire_open(&w2, world.port);
+        snprintf(filler, sizeof(filler), "GET /echo HTTP/1.1\r\nHost: h\r\nX: %0250d%s", 1,
+                 finished ? "\r\n\r\n" : "");
+        wire_send(&w2, filler);
+        assert_true(wire_ends(&w2));
+        assert_memory_equal(w2.got, "HTTP/1.1 431 ", 13);
+        wire_close(&w2);
+    }
+    /* exactly 200 bytes pass */
+    snprintf(filler, sizeof(filler), "GET /echo HTTP/1.1\r\nHost: h\r\nX: %0*d\r\n\r\n", 200 - 36,
+             1);
+    assert_int_equal(strlen(filler), 200);
+    wire_send(&w, filler);
+    wire_await(&w, "echo GET|/echo||1|2|");
+}
+
+static void malformed_requests_end_the_connection(void **state)
+{
+    static const char *const bad[] = {
+        "GET / HTTP/1.1\n", "\x16\x03\x01\x02", "GET / HTTP/1.1\r\nHost : h\r\n\r\n",
+        "POST /post HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        wire_open(&w2, world.port);
+        wire_send(&w2, bad[i]);
+        if (i == 1)
+            wire_send_n(&w2, "\0\0\0", 3);
+        assert_true(wire_ends(&w2));
+        assert_memory_equal(w2.got, "HTTP/1.1 400 Bad Request\r\n", 26);
+        wire_close(&w2);
+    }
+}
+
+static void slow_heads_bodies_and_idlers_time_out(void **state)
+{
+    struct gush_h1_options hasty = {.head_ms = 60, .body_ms = 60, .idle_ms = 60};
+
+    (void)state;
+    with_limits(&hasty);
+    assert_true(wire_ends(&w)); /* never said anything */
+    assert_int_equal(w.n, 0);
+    wire_open(&w2, world.port);
+    wire_send(&w2, "GET /echo HT");
+    assert_true(wire_ends(&w2));
+    assert_memory_equal(w2.got, "HTTP/1.1 408 Request Timeout\r\n", 30);
+    wire_close(&w2);
+    wire_open(&w2, world.port);
+    wire_send(&w2, "POST /post HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nab");
+    assert_true(wire_ends(&w2));
+    assert_memory_equal(w2.got, "HTTP/1.1 408 Request Timeout\r\n", 30);
+    wire_close(&w2);
+    wire_open(&w2, world.port);
+    wire_send(&w2, "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_true(wire_ends(&w2)); /* idle after an answer */
+    assert_non_null(strstr(w2.got, "echo GET|/echo||1|1|"));
+    wire_close(&w2);
+}
+
+/* ---- large answers -------------------------------------------------------------------------- */
+
+static void read_big(void)
+{
+    size_t got = 0;
+
+    wire_await(&w, "\r\n\r\n");
+    wire_take(&w, "\r\n\r\n");
+    while (got < BIG_BYTES) {
+        if (w.n == 0)
+            assert_true(wire_more(&w) > 0);
+        size_t n = w.n < BIG_BYTES - got ? w.n : BIG_BYTES - got;
+        if (memcmp(w.got, world.big + got, n) != 0)
+            fail_msg("other bytes somewhere from %zu to %zu", got, got + n);
+        got += n;
+        w.n -= n;
+        memmove(w.got, w.got + n, w.n + 1);
+    }
+}
+
+static void large_answers_arrive_whole(void **state)
+{
+    (void)state;
+    wire_send(&w, "GET /big HTTP/1.1\r\nHost: h\r\n\r\nGET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+    read_big();
+    wire_await(&w, "echo GET|/echo||1|1|");
+}
+
+static void who_takes_no_answer_is_cut_off(void **state)
+{
+    struct gush_h1_options hasty = {.response_ms = 60};
+
+    (void)state;
+    with_limits(&hasty);
+    wire_send(&w, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
+    await_no_connections();
+}
+
+/* ---- streams -------------------------------------------------------------------------------- */
+
+static struct gush_span to_write[3];
+static size_t to_write_n;
+
+static void do_write(struct gush_loop *loop, void *arg)
+{
+    (void)loop;
+    (void)arg;
+    world.write_err = gush_stream_write(world.stream, to_write, to_write_n, &world.written);
+}
+
+static void do_end(struct gush_loop *loop, void *arg)
+{
+    (void)loop;
+    (void)arg;
+    gush_stream_end(world.stream);
+}
+
+static void do_abort(struct gush_loop *loop, void *arg)
+{
+    (void)loop;
+    (void)arg;
+    gush_stream_abort(world.stream);
+}
+
+static void do_respond(struct gush_loop *loop, void *arg)
+{
+    struct gush_http_response r = {204, NULL, 0, GUSH_SPAN_EMPTY};
+    (void)loop;
+    (void)arg;
+    gush_stream_respond(world.stream, &r);
+}
+
+static void do_drain(struct gush_loop *loop, void *arg)
+{
+    (void)loop;
+    (void)arg;
+    gush_h1_drain(world.h1);
+}
+
+static void streams_in_chunks_and_goes_on(void **state)
+{
+    (void)state;
+    wire_send(&w, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+    await_event();
+    assert_int_equal(gush_stream_framing(world.stream), GUSH_STREAM_CHUNKED);
+    expect_response("HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nConnection: keep-alive\r\n"
+                    "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n",
+                    "first\r\n");
+    to_write[0] = GUSH_SPAN_LIT("3\r\none\r\n");
+    to_write[1] = GUSH_SPAN_LIT("3\r\ntwo\r\n");
+    to_write_n = 2;
+    on_loop(do_write);
+    assert_int_equal(world.write_err, GUSH_OK);
+    assert_int_equal(world.written, 16);
+    wire_await(&w, "3\r\none\r\n3\r\ntwo\r\n");
+    on_loop(do_end);
+    wire_await(&w, "0\r\n\r\n");
+    await_event();
+    assert_int_equal(atomic_load(&world.closed_n), 1);
+    wire_send(&w, "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+    wire_await(&w, "echo GET|/echo||1|1|");
+}
+
+static void streams_raw_in_1_0_until_the_end(void **state)
+{
+    (void)state;
+    wire_send(&w, "GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    await_event();
+    assert_int_equal(gush_stream_framing(world.stream), GUSH_STREAM_RAW);
+    wire_await(&w, "Connection: close\r\n\r\nfirst");
+    assert_null(strstr(w.got, "chunked"));
+    to_write[0] = GUSH_SPAN_LIT("raw");
+    to_write_n = 1;
+    on_loop(do_write);
+    wire_await(&w, "firstraw");
+    on_loop(do_end);
+    assert_true(wire_ends(&w));
+    await_event();
+    assert_int_equal(atomic_load(&world.closed_n), 1);
+}
+
+static void stream_end_is_noticed_however_it_comes(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 4; how++) {
+        wire_open(&w2, world.port);
+        wire_send(&w2, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+        await_event();
+        wire_await(&w2, "first\r\n");
+        if (how == 0) {
+            wire_close(&w2);
+        } else if (how == 1) {
+            wire_reset(&w2);
+        } else if (how == 2) {
+            shutdown(w2.fd, SHUT_WR);
+        } else { /* with the next request before it, which nobody read yet */
+            wire_send(&w2, "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+            wire_send(&w2, "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+            shutdown(w2.fd, SHUT_WR);
+        }
+        await_event();
+        assert_int_equal(atomic_load(&world.closed_n), how + 1);
+        if (how >= 2)
+            wire_close(&w2);
+    }
+}
+
+/* What a client sends into a stream waits outside, it is not collected here. */
+static void chatter_into_a_stream_is_bounded(void **state)
+{
+    static char noise[1 << 16];
+    size_t sent = 0;
+    ssize_t k;
+
+    (void)state;
+    memset(noise, 'x', sizeof(noise));
+    wire_send(&w, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+    await_event();
+    struct timeval short_patience = {0, 300 * 1000};
+    setsockopt(w.fd, SOL_SOCKET, SO_SNDTIMEO, &short_patience, sizeof(short_patience));
+    while (sent < 64u << 20 && (k = send(w.fd, noise, sizeof(noise), MSG_NOSIGNAL)) > 0)
+        sent += (size_t)k;
+    assert_true(sent < 64u << 20); /* the kernel stopped taking, since we stopped reading */
+    to_write[0] = GUSH_SPAN_LIT("3\r\none\r\n");
+    to_write_n = 1;
+    on_loop(do_write);
+    wire_await(&w, "3\r\none\r\n"); /* and the stream does not mind */
+    wire_reset(&w);
+    await_event();
+    assert_int_equal(atomic_load(&world.closed_n), 1);
+}
+
+static void full_sockets_say_again_then_writable(void **state)
+{
+    size_t done = 0, total = BIG_BYTES;
+
+    (void)state;
+    wire_send(&w, "GET /stream HTTP/1.0\r\n\r\n");
+    await_event();
+    wire_await(&w, "first");
+    wire_take(&w, "first");
+    to_write_n = 1;
+    while (done < total) {
+        to_write[0] = gush_span_of(world.big + done, total - done);
+        on_loop(do_write);
+        done += world.written;
+        if (world.write_err == GUSH_OK)
+            break;
+        assert_int_equal(world.write_err, GUSH_EAGAIN);
+        int before = atomic_load(&world.writable_n);
+        while (atomic_load(&world.writable_n) == before) {
+            if (w.n > sizeof(w.got) / 2)
+                w.n = 0; /* content is checked elsewhere */
+            wire_more(&w);
+        }
+        await_event();
+    }
+    assert_int_equal(done, total);
+    assert_true(atomic_load(&world.writable_n) > 0);
+}
+
+static void abort_resets(void **state)
+{
+    (void)state;
+    wire_send(&w, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+    await_event();
+    wire_await(&w, "first\r\n");
+    on_loop(do_abort);
+    assert_false(wire_ends(&w));
+    await_event();
+    assert_int_equal(atomic_load(&world.closed_n), 1);
+}
+
+static void pipelined_behind_a_stream(void **state)
+{
+    (void)state;
+    wire_send(&w, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\nGET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+    await_event();
+    wire_await(&w, "first\r\n");
+    on_loop(do_end);
+    wire_await(&w, "0\r\n\r\nHTTP/1.1 200 OK\r\n");
+    wire_await(&w, "echo GET|/echo||1|1|");
+}
+
+static void answers_later(void **state)
+{
+    (void)state;
+    wire_send(&w, "POST /later HTTP/1.1\r\nHost: h\r\n\r\nGET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+    await_event();
+    assert_int_equal(w.n, 0);
+    on_loop(do_respond);
+    wire_await(&w, "HTTP/1.1 204 No Content\r\n");
+    wire_await(&w, "echo GET|/echo||1|1|");
+    assert_true(strstr(w.got, "Content-Length") > strstr(w.got, "200 OK")); /* none in a 204 */
+    await_event();
+    assert_int_equal(atomic_load(&world.closed_n), 1);
+}
+
+static void gone_before_the_answer(void **state)
+{
+    (void)state;
+    wire_send(&w, "POST /later HTTP/1.1\r\nHost: h\r\n\r\n");
+    await_event();
+    wire_reset(&w);
+    await_event();
+    assert_int_equal(atomic_load(&world.closed_n), 1);
+}
+
+static void draining_closes_after_the_answer(void **state)
+{
+    (void)state;
+    wire_send(&w, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+    await_event();
+    on_loop(do_drain);
+    on_loop(do_end);
+    wire_await(&w, "0\r\n\r\n");
+    assert_true(wire_ends(&w));
+}
+
+static void stopping_tells_every_stream(void **state)
+{
+    (void)state;
+    wire_send(&w, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+    await_event();
+    wire_open(&w2, world.port);
+    wire_send(&w2, "GET /stre");
+    gush_loop_stop(world.loop);
+    gush_loop_join(world.loop);
+    assert_int_equal(atomic_load(&world.closed_n), 1);
+    assert_int_equal(gush_h1_connections(world.h1), 0);
+    (void)wire_ends(&w);
+    (void)wire_ends(&w2);
+    wire_close(&w2);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(answers_and_keeps_the_connection),
+        TEST(closes_when_asked),
+        TEST(speaks_1_0),
+        TEST(head_has_no_body),
+        TEST(unknown_path),
+        TEST(wrong_method),
+        TEST(health),
+        TEST(one_byte_at_a_time),
+        TEST(truncated_anywhere_is_survived),
+        TEST(pipelined_ones_are_answered_in_order),
+        TEST(half_closed_clients_get_their_answer),
+        TEST(expectation_is_answered),
+        TEST(bodies_over_the_limit),
+        TEST(heads_over_the_limit),
+        TEST(malformed_requests_end_the_connection),
+        TEST(slow_heads_bodies_and_idlers_time_out),
+        TEST(large_answers_arrive_whole),
+        TEST(who_takes_no_answer_is_cut_off),
+        TEST(streams_in_chunks_and_goes_on),
+        TEST(streams_raw_in_1_0_until_the_end),
+        TEST(stream_end_is_noticed_however_it_comes),
+        TEST(chatter_into_a_stream_is_bounded),
+        TEST(full_sockets_say_again_then_writable),
+        TEST(abort_resets),
+        TEST(pipelined_behind_a_stream),
+        TEST(answers_later),
+        TEST(gone_before_the_answer),
+        TEST(draining_closes_after_the_answer),
+        TEST(stopping_tells_every_stream),
+    };
+    return UNIT_RUN(tests, group_setup, group_teardown);
+}
