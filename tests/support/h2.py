@@ -12,7 +12,7 @@ import struct
 import time
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW = 0, 1, 3, 4, 6, 7, 8
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
 
 
@@ -34,12 +34,17 @@ def message(data, claimed=None):
 
 
 class H2:
-    def __init__(self, port, timeout_s=10):
+    def __init__(self, port, timeout_s=10, preface=PREFACE + frame(SETTINGS, 0, 0)):
         self.timeout_s = timeout_s
         self.socket = socket.create_connection(("127.0.0.1", port), timeout_s)
         self.received = b""
         self.payload = b""  # of DATA frames
-        self.socket.sendall(PREFACE + frame(SETTINGS, 0, 0))
+        self.socket.sendall(preface)
+
+    @classmethod
+    def bare(cls, port):
+        """A connection on which nothing was said yet."""
+        return cls(port, preface=b"")
 
     def __enter__(self):
         return self
@@ -63,6 +68,13 @@ class H2:
 
     def raw(self, data):
         self.socket.sendall(data)
+
+    def finish(self):
+        """Says that nothing more will come; what the server has to say can still be read."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the server was faster
 
     def next_frame(self, deadline):
         """(kind, flags, stream, payload), or None when the connection is closed."""

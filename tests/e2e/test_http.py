@@ -1,0 +1,191 @@
+"""The HTTP listener: what it serves, and what it refuses."""
+import socket
+import time
+
+import pytest
+
+from sse import Sse, request_bytes
+
+SSE = "/connection/uni_sse"
+
+
+def exchange(server, data, timeout_s=20):
+    """Sends bytes, half-closes nothing, reads until the server closes or is quiet for a second."""
+    with socket.create_connection(("127.0.0.1", server.ports["http"]), timeout_s) as sock:
+        sock.sendall(data)
+        sock.settimeout(1.0)
+        answer = b""
+        try:
+            while more := sock.recv(65536):
+                answer += more
+        except (TimeoutError, ConnectionResetError):
+            pass
+        return answer
+
+
+def status(answer):
+    assert answer.startswith(b"HTTP/1."), answer[:80]
+    return int(answer.split(b" ", 2)[1])
+
+
+def test_health(gush):
+    for method in ("GET", "POST", "PUT", "DELETE"):
+        code, headers, body = gush.http(method, "/health")
+        assert (code, body) == (200, b"{}") and headers["content-type"] == "application/json"
+    code, _, body = gush.http("HEAD", "/health")
+    assert (code, body) == (200, b"")
+
+
+def test_not_found(gush):
+    for path in ("/nothing", "/connection/uni_sse/", "/connection", "/health/",
+                 "/%2e%2e/etc/passwd", "/connection/websocket"):
+        code, headers, body = gush.http("GET", path)
+        assert (code, body) == (404, b"404 page not found\n"), path
+        assert headers["content-type"] == "text/plain; charset=utf-8"
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_disabled_endpoints_are_not_found(start):
+    server = start({"uni_sse": {"enabled": False}, "health": {"enabled": False}})
+    assert server.http("GET", "/health")[0] == 404
+    assert server.http("GET", SSE)[0] == 404
+
+
+def test_other_prefixes(start):
+    server = start({"uni_sse": {"handler_prefix": "/x/"}, "health": {"handler_prefix": "/alive"}})
+    assert server.http("GET", "/alive")[0] == 200
+    with Sse(server.ports["http"], request=request_bytes({}, path="/x")):
+        pass
+
+
+def test_method_not_allowed(gush):
+    for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
+        code, headers, body = gush.http(method, SSE)
+        assert (code, body) == (405, b"") and "allow" not in headers, method
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "x", "5", '{"token":5}'])
+def test_bad_connect_requests(gush, text):
+    with Sse(gush.ports["http"], request=request_bytes(text), expect_connect=False) as web:
+        assert web.status == 400 and web.body == b""
+
+
+def test_stream_headers(gush):
+    with Sse(gush.ports["http"]) as web:
+        assert web.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert web.headers["cache-control"] == \
+            "private, no-cache, no-store, must-revalidate, max-age=0"
+        assert web.headers["pragma"] == "no-cache" and web.headers["x-accel-buffering"] == "no"
+        assert web.headers["transfer-encoding"] == "chunked"
+
+
+def test_stream_of_http_1_0_ends_with_the_connection(gush):
+    request = b"GET /connection/uni_sse HTTP/1.0\r\n\r\n"
+    with Sse(gush.ports["http"], request=request, expect_connect=False) as web:
+        assert web.status == 200 and "transfer-encoding" not in web.headers
+        assert "connect" in web.push()
+
+
+def test_origins(start):
+    server = start({"client": {"allowed_origins": ["http://localhost:*", "https://*.example.com"]}})
+    for origin in ("http://localhost:3000", "https://a.example.com", "HTTPS://A.EXAMPLE.COM"):
+        with Sse(server.ports["http"], headers=[f"Origin: {origin}"]) as web:
+            assert web.headers["access-control-allow-origin"] == origin
+            assert web.headers["access-control-allow-credentials"] == "true"
+    for origin in ("http://evil.com", "https://example.com", "http://localhost", "null"):
+        with Sse(server.ports["http"], headers=[f"Origin: {origin}"]) as web:  # served all the same
+            assert "access-control-allow-origin" not in web.headers
+
+
+def test_head_one_byte_at_a_time(gush):
+    request = request_bytes({"subs": {"c": {}}})
+    with socket.create_connection(("127.0.0.1", gush.ports["http"])) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(len(request)):
+            sock.sendall(request[at:at + 1])
+        sock.settimeout(10)
+        answer = b""
+        while b'"connect"' not in answer:
+            answer += sock.recv(65536)
+        assert status(answer) == 200
+
+
+def test_keep_alive_and_pipelining(gush):
+    request = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    answer = exchange(gush, request * 3)
+    assert answer.count(b"HTTP/1.1 200") == 3
+    answer = exchange(gush, b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" + request)
+    assert answer.count(b"HTTP/1.1 200") == 1
+
+
+@pytest.mark.parametrize("head", [
+    b"nonsense\r\n\r\n",
+    b"GET /health\r\n\r\n",
+    b"GET  /health HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /health HTTP/1.1\r\n\r\n",
+    b"GET /health HTTP/2.0\r\nHost: x\r\n\r\n",
+    b"GET /health HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+    b"GET /health HTTP/1.1\r\nHost : x\r\n\r\n",
+    b"GET /health HTTP/1.1\r\nHost: x\r\n folded: y\r\n\r\n",
+    b"GET /health HTTP/1.1\nHost: x\n\n",
+    b"GET /health HTTP/1.1\r\nHost: x\r\nA\0B: y\r\n\r\n",
+    b"GET /health HTTP/1.1\r\nHost: x\r\nA: y\0\r\n\r\n",
+    b"GET /health HTTP/1.1\r\nHost: x\r\n: empty\r\n\r\n",
+    b"POST /connection/uni_sse HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    b"POST /connection/uni_sse HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST /connection/uni_sse HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    b"POST /connection/uni_sse HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\n{}",
+    b"POST /connection/uni_sse HTTP/1.1\r\nHost: x\r\nContent-Length: 0x2\r\n\r\n{}",
+    b"POST /connection/uni_sse HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+    b"POST /connection/uni_sse HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"POST /connection/uni_sse HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n",
+    b"POST /connection/uni_sse HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+    b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + b"\0" * 100,
+], ids=lambda head: repr(head[:50]))
+def test_requests_that_are_none(gush, head):
+    """Refused, and what follows on the connection is not taken for a request."""
+    answer = exchange(gush, head + b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", 10)
+    if answer:
+        assert status(answer) in (400, 413, 501, 505), answer[:100]
+    assert b" 200 " not in answer
+    assert gush.http("GET", "/health")[0] == 200
+
+
+def test_oversized_heads(gush):
+    for head in (b"GET /" + b"x" * 2_000_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+                 b"GET /health HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 2_000_000 + b"\r\n\r\n",
+                 b"GET /health HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 300_000 + b"\r\n"):
+        try:
+            answer = exchange(gush, head)
+        except (BrokenPipeError, ConnectionResetError):
+            continue  # cut while we were still talking
+        if answer:
+            assert status(answer) in (400, 414, 431), answer[:100]
+    assert gush.http("GET", "/health")[0] == 200
+
+
+def test_chunked_request_body(gush):
+    body = b"2\r\n{}\r\n0\r\n\r\n"
+    head = b"POST /connection/uni_sse HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert b'"connect"' in exchange(gush, head + body)
+    body = b"1\r\n{\r\n1;x=y\r\n}\r\n0\r\nTrailer: x\r\n\r\n"
+    assert b'"connect"' in exchange(gush, head + body)
+    too_long = b"10000\r\n" + b"x" * 65536 + b"\r\n" + b"1\r\n"
+    assert status(exchange(gush, head + too_long + b"x\r\n0\r\n\r\n")) == 413
+
+
+def test_head_that_never_ends(gush):
+    """The head must be there within 10 s."""
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", gush.ports["http"])) as sock:
+        sock.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n")
+        sock.settimeout(25)
+        answer = b""
+        try:
+            while more := sock.recv(65536):
+                answer += more
+        except ConnectionResetError:
+            pass
+    assert 5 < time.monotonic() - began < 20
+    assert not answer or status(answer) in (400, 408)
