@@ -13,9 +13,11 @@
 
 #include "server/base/error.h"
 #include "server/base/span.h"
+
 #include "server/config/config.h"
 
-#define GUSH_TOKEN_SUBS_MAX 20000
+#define GUSH_TOKEN_BYTES_MAX 262144 /* longer ones are denied unread */
+#define GUSH_TOKEN_SUBS_MAX  20000
 
 struct gush_token_override { /* -1 not given, else 0 or 1 */
     int8_t presence, join_leave, force_push_join_leave, force_positioning, force_recovery;
@@ -33,7 +35,7 @@ struct gush_claims {
     bool has_expiry;
     int64_t expire_at_s; /* Unix: effective expiry (expire_at over exp); only with has_expiry */
     struct gush_span info, meta; /* raw */
-    struct gush_token_sub *subs; /* from "subs", else from "channels" */
+    struct gush_token_sub *subs; /* from "subs", else from "channels"; sorted, each channel once */
     size_t subs_n;
     void *memory;
 };
