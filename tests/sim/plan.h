@@ -1,0 +1,61 @@
+/* plan: what a seed decides before the play begins: how many of what, how fast, how faulty.
+ *
+ * Lifetime  one play; the configuration is loaded once per process and patched for each */
+#ifndef GUSH_SIM_PLAN_H
+#define GUSH_SIM_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/config/config.h"
+
+#include "tests/sim/model.h"
+#include "tests/sim/oracle.h"
+
+/*    name    namespace options that matter here */
+#define PLAN_KIND_MAP(X)                                                                           \
+    X(REC, "rec")   /* history, recovery */                                                        \
+    X(POS, "pos")   /* history, positions only */                                                  \
+    X(RAW, "raw")   /* nothing kept */                                                             \
+    X(MEM, "mem")   /* presence, join and leave, nothing kept */                                   \
+    X(JLR, "jlr")   /* recovery, presence, join and leave */                                       \
+    X(DROP, "drop") /* nothing kept, drop_oldest */                                                \
+    X(LAST, "last") /* nothing kept, latest */                                                     \
+    X(HIST, "hist") /* history, no positions */
+
+enum plan_kind {
+#define X(name, text) PLAN_##name,
+    PLAN_KIND_MAP(X)
+#undef X
+        PLAN_KINDS_N
+};
+
+#define PLAN_LANES_MAX      3
+#define PLAN_PEERS_MAX      64
+#define PLAN_PUBLISHERS_MAX 3
+
+struct plan {
+    uint64_t seed;
+    bool remote, elsewhere, doors, removes, meta_expires;
+    uint32_t lanes_n, peers_n, publishers_n, ops_n, phases_n;
+    uint32_t channels_n;
+    enum plan_kind kinds[ORACLE_CHANNELS_MAX];
+    char names[ORACLE_CHANNELS_MAX][16];
+    int64_t size, ttl_s, meta_ttl_s;
+    uint64_t pace_us;  /* between two things that one actor does */
+    uint64_t check_ms; /* channel_position_check_delay */
+    /* peers, each of 256 */
+    uint32_t late, very_late, stalls, dies, errors, never_connects;
+    uint32_t acts_n; /* things a connection does before its peer rests */
+    bool small_queues;
+    struct model_faults faults;
+};
+
+/* |scale|: 1 for a seed of the simulation; more for a round of stress. */
+void plan_make(struct plan *plan, uint64_t seed, uint32_t scale);
+/* Once per process. Ends it if the configuration cannot be loaded. */
+struct gush_config *plan_config(void);
+void plan_patch(const struct plan *plan, struct gush_config *config);
+void plan_channels(const struct plan *plan, struct oracle *oracle);
+
+#endif
