@@ -1,0 +1,66 @@
+/* app_priv: the parts of the app. */
+#ifndef GUSH_APP_APP_PRIV_H
+#define GUSH_APP_APP_PRIV_H
+
+#include "server/app/app.h"
+#include "server/auth/token.h"
+#include "server/engine/node.h"
+#include "server/http/cors.h"
+#include "server/http/h1.h"
+#include "server/http/router.h"
+#include "server/net/listener.h"
+#include "server/net/loop.h"
+#include "server/rpc/queue.h"
+#include "server/rpc/server.h"
+
+struct gush_api_grpc;
+struct gush_grpc_uni;
+struct gush_sse;
+
+/* One address, a socket per loop. */
+struct gush__app_door {
+    const char *name; /* in logs: "http", "grpc_api", "uni_grpc" */
+    uint16_t port;
+    int *fds; /* by loop; -1 once its loop has it */
+    struct gush_rpc_server *server; /* where connections go; NULL: HTTP */
+    const struct gush_router *router;
+};
+
+#define GUSH__APP_DOORS_MAX 4
+
+struct gush_app {
+    const struct gush_config *config;
+    struct gush_token_verifier *verifier;
+    struct gush_node *node;
+    struct gush_lane **lanes; /* loops first, then queues */
+    size_t loops_n, queues_n;
+    struct gush__app_loop {
+        struct gush_app *app;
+        struct gush_loop *loop;
+        struct gush_h1 *h1[GUSH__APP_DOORS_MAX];
+        struct gush_listener *listeners[GUSH__APP_DOORS_MAX];
+        bool failed;
+    } *loops;
+    struct gush_rpc_queue **queues;
+    struct gush__app_door doors[GUSH__APP_DOORS_MAX];
+    size_t doors_n;
+    struct gush_cors *cors;
+    struct gush_router *external, *internal; /* the same one when one port serves both */
+    struct gush_sse *sse;
+    struct gush_api_grpc *api_grpc;
+    struct gush_grpc_uni *grpc_uni;
+    struct gush_rpc_server *api_server, *uni_server;
+    bool started;
+};
+
+/* ---- routes.c: what is answered over HTTP ------------------------------------------------------ */
+
+GUSH_MUST_USE gush_err gush__app_routes(struct gush_app *app, char *message, size_t message_n);
+void gush__app_routes_free(struct gush_app *app);
+
+/* ---- rpc.c: what is answered over gRPC --------------------------------------------------------- */
+
+GUSH_MUST_USE gush_err gush__app_rpc(struct gush_app *app, char *message, size_t message_n);
+void gush__app_rpc_free(struct gush_app *app);
+
+#endif

@@ -1,0 +1,251 @@
+/* assemble: builds the rooms in the order in which they need each other. */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/app/app_priv.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/base/mem.h"
+#include "server/base/text.h"
+#include "server/net/tcp.h"
+#include "server/rpc/library.h"
+
+/* ---- the engine's host ------------------------------------------------------------------------ */
+
+static int64_t host_wall_ms(void *host)
+{
+    (void)host;
+    return gush_clock_wall_ms();
+}
+
+static uint64_t host_mono_ms(void *host)
+{
+    (void)host;
+    return gush_clock_mono_us() / 1000;
+}
+
+static void host_random(void *host, void *out, size_t n)
+{
+    (void)host;
+    gush_clock_random(out, n);
+}
+
+static const struct gush_host real_host = {host_wall_ms, host_mono_ms, host_random, NULL};
+
+static uint64_t clock_us(void *clock)
+{
+    (void)clock;
+    return gush_clock_mono_us();
+}
+
+static uint64_t new_seed(void)
+{
+    uint64_t seed;
+    gush_clock_random(&seed, sizeof seed);
+    return seed;
+}
+
+/* ---- lanes ------------------------------------------------------------------------------------ */
+
+static size_t by_cores(int64_t configured, size_t most)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (configured > 0)
+        return (size_t)configured < most ? (size_t)configured : most;
+    /* Two threads that both write all the time want a core each; on one or two there is no more. */
+    return cores <= 2 ? 1 : (size_t)cores / 2 < most ? (size_t)cores / 2 : most;
+}
+
+static void queue_started(void *arg, struct gush_lane *lane)
+{
+    struct gush_app *app = arg;
+    gush_node_lane_start(app->node, lane);
+}
+
+static gush_err new_lanes(struct gush_app *app, char *message, size_t message_n)
+{
+    bool rpc = app->config->grpc_api.enabled || app->config->uni_grpc.enabled;
+
+    app->loops_n = by_cores(app->config->lanes.workers, GUSH_LANES_MAX / 2);
+    app->queues_n = rpc ? by_cores(app->config->lanes.grpc_workers, GUSH_LANES_MAX / 2) : 0;
+    app->lanes = gush_zalloc(app->loops_n + app->queues_n, sizeof *app->lanes);
+    app->loops = gush_zalloc(app->loops_n, sizeof *app->loops);
+    app->queues = gush_zalloc(app->queues_n + 1, sizeof *app->queues);
+    for (unsigned i = 0; i < app->loops_n; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "gush-loop-%u", i);
+        struct gush_loop_options o = {.lane_index = i,
+                                      .worker_index = i,
+                                      .workers_n = (unsigned)app->loops_n,
+                                      .seed = new_seed(),
+                                      .name = name};
+        app->loops[i].app = app;
+        if (gush_loop_new(&o, &app->loops[i].loop) != GUSH_OK) {
+            snprintf(message, message_n, "no descriptors left for an event loop");
+            return GUSH_EIO;
+        }
+        app->lanes[i] = gush_loop_lane(app->loops[i].loop);
+    }
+    if (rpc)
+        gush_rpc_library_init();
+    for (unsigned i = 0; i < app->queues_n; i++) {
+        struct gush_rpc_queue_options o = {.index = (unsigned)app->loops_n + i,
+                                           .seed = new_seed(),
+                                           .mono_us = clock_us,
+                                           .started = queue_started,
+                                           .started_arg = app};
+        app->queues[i] = gush_rpc_queue_new(&o);
+        app->lanes[o.index] = gush_rpc_queue_lane(app->queues[i]);
+    }
+    return GUSH_OK;
+}
+
+static gush_err new_node(struct gush_app *app, char *message, size_t message_n)
+{
+    const char *why = "";
+
+    if (gush_token_verifier_new(&app->config->client.token,
+                                app->config->client.insecure_skip_token_signature_verify,
+                                &app->verifier, &why) != GUSH_OK) {
+        snprintf(message, message_n, "client.token: %s", why);
+        return GUSH_ECONFIG;
+    }
+    struct gush_node_options o = {.config = app->config,
+                                  .verifier = app->verifier,
+                                  .host = &real_host,
+                                  .lanes = app->lanes,
+                                  .lanes_n = app->loops_n + app->queues_n,
+                                  .version = GUSH_VERSION " OSS"};
+    app->node = gush_node_new(&o);
+    return GUSH_OK;
+}
+
+/* ---- doors ------------------------------------------------------------------------------------ */
+
+/* Binds |host|:|port|, one socket per loop. */
+static gush_err open_door(struct gush_app *app, const char *name, const char *host, int64_t port,
+                          struct gush_rpc_server *server, const struct gush_router *router,
+                          char *message, size_t message_n)
+{
+    struct gush__app_door *door = &app->doors[app->doors_n];
+
+    GUSH_ASSERT(app->doors_n < GUSH__APP_DOORS_MAX);
+    door->name = name;
+    door->server = server;
+    door->router = router;
+    door->fds = gush_alloc(app->loops_n * sizeof(int));
+    gush_err err = gush_tcp_listen(host, (uint16_t)port, door->fds, app->loops_n, &door->port,
+                                   message, message_n);
+    if (err != GUSH_OK) {
+        gush_free(door->fds);
+        door->fds = NULL;
+        return err;
+    }
+    app->doors_n++;
+    gush_log(GUSH_LOG_INFO, "listening", GUSH_F("listener", name), GUSH_F("address", host),
+             GUSH_FU("port", door->port));
+    return GUSH_OK;
+}
+
+static gush_err open_doors(struct gush_app *app, char *message, size_t message_n)
+{
+    const struct gush_config *c = app->config;
+    gush_err err = open_door(app, "http", c->http_server.address, c->http_server.port, NULL,
+                             app->external, message, message_n);
+
+    if (err == GUSH_OK && app->internal != app->external) {
+        int64_t port = 0; /* validated by config */
+        if (gush_parse_i64(gush_span_str(c->http_server.internal_port), &port) != GUSH_OK)
+            port = 0;
+        err = open_door(app, "http_internal", c->http_server.internal_address, port, NULL,
+                        app->internal, message, message_n);
+    }
+    if (err == GUSH_OK && app->api_server)
+        err = open_door(app, "grpc_api", c->grpc_api.address, c->grpc_api.port, app->api_server,
+                        NULL, message, message_n);
+    if (err == GUSH_OK && app->uni_server)
+        err = open_door(app, "uni_grpc", c->uni_grpc.address, c->uni_grpc.port, app->uni_server,
+                        NULL, message, message_n);
+    return err;
+}
+
+/* A gRPC connection arrived on a loop; from here on it is the library's. */
+static void accept_rpc(void *arg, struct gush_loop *loop, int fd, const struct gush_peer *peer)
+{
+    struct gush_rpc_server *server = arg;
+
+    (void)loop;
+    (void)peer;
+    gush_rpc_server_add_fd(server, fd);
+}
+
+/* On each loop's thread, before its first turn. */
+static void set_up_loop(struct gush_loop *loop, void *arg)
+{
+    struct gush__app_loop *l = arg;
+    struct gush_app *app = l->app;
+    size_t index = (size_t)(l - app->loops);
+
+    gush_node_lane_start(app->node, gush_loop_lane(loop));
+    for (size_t i = 0; i < app->doors_n; i++) {
+        struct gush__app_door *door = &app->doors[i];
+        gush_listener_fn *accepted = accept_rpc;
+        void *accepted_arg = door->server;
+
+        if (door->server == NULL) {
+            l->h1[i] = gush_h1_new(loop, &(struct gush_h1_options){
+                                             .router = door->router, .wall_ms = gush_clock_wall_ms});
+            accepted = gush_h1_accept;
+            accepted_arg = l->h1[i];
+        }
+        if (gush_listener_open(loop, door->fds[index], accepted, accepted_arg,
+                               &l->listeners[i]) != GUSH_OK)
+            l->failed = true;
+        door->fds[index] = -1;
+    }
+}
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+gush_err gush_app_new(const struct gush_config *config, struct gush_app **out, char *message,
+                      size_t message_n)
+{
+    struct gush_app *app = GUSH_NEW(struct gush_app);
+
+    app->config = config;
+    *out = app; /* also on failure: gush_app_free knows what is there */
+    gush_err err = new_lanes(app, message, message_n);
+    if (err == GUSH_OK)
+        err = new_node(app, message, message_n);
+    if (err == GUSH_OK)
+        err = gush__app_routes(app, message, message_n);
+    if (err == GUSH_OK)
+        err = gush__app_rpc(app, message, message_n);
+    if (err == GUSH_OK)
+        err = open_doors(app, message, message_n);
+    return err;
+}
+
+gush_err gush_app_start(struct gush_app *app, char *message, size_t message_n)
+{
+    app->started = true;
+    if (app->api_server)
+        gush_rpc_server_start(app->api_server);
+    if (app->uni_server)
+        gush_rpc_server_start(app->uni_server);
+    for (size_t i = 0; i < app->queues_n; i++)
+        if (gush_rpc_queue_start(app->queues[i]) != GUSH_OK) {
+            snprintf(message, message_n, "no thread for a gRPC queue");
+            return GUSH_EIO;
+        }
+    for (size_t i = 0; i < app->loops_n; i++)
+        if (gush_loop_start(app->loops[i].loop, set_up_loop, &app->loops[i]) != GUSH_OK ||
+            app->loops[i].failed) {
+            snprintf(message, message_n, "an event loop cannot watch its listeners");
+            return GUSH_EIO;
+        }
+    return GUSH_OK;
+}

@@ -1,0 +1,180 @@
+/* main: the command line. Everything else is the app's. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "server/app/app.h"
+#include "server/base/log.h"
+#include "server/config/config.h"
+
+extern char **environ;
+
+static int usage(FILE *out, int status)
+{
+    fputs("gush: a real-time push server\n\n"
+          "  gush [-c FILE] [flags]   run the server\n"
+          "  gush version             print the version\n"
+          "  gush help                print this\n\n"
+          "Flags:\n"
+          "  -c, --config FILE        configuration (default config.json; may be missing)\n",
+          out);
+    gush_config_usage(out);
+    fputs("\nEvery option is also a variable: GUSH_ and its key in capitals, dots as _\n"
+          "(CENTRIFUGO_ works too). Flags win over variables, variables over the file.\n",
+          out);
+    return status;
+}
+
+static void warn(void *arg, const char *message, const char *field, const char *value)
+{
+    (void)arg;
+    gush_log(GUSH_LOG_WARN, message, GUSH_F(field, value));
+}
+
+/* Takes -c FILE out of |argv|; what remains are flags of the table. -1: FILE is missing. */
+static int take_config_flag(int argc, char **argv, const char **file)
+{
+    int kept = 0;
+
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "--config") == 0) {
+            if (++i == argc)
+                return -1;
+            *file = argv[i];
+        } else if (strncmp(argv[i], "--config=", 9) == 0) {
+            *file = argv[i] + 9;
+        } else {
+            argv[kept++] = argv[i];
+        }
+    }
+    return kept;
+}
+
+/* One connection is one descriptor: take what the system gives. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        gush_log(GUSH_LOG_WARN, "the limit of open files cannot be raised");
+}
+
+static gush_err write_pid_file(const char *path, char *message, size_t message_n)
+{
+    FILE *f = fopen(path, "w");
+
+    if (f == NULL || fprintf(f, "%ld\n", (long)getpid()) < 0) {
+        snprintf(message, message_n, "pid_file: \"%s\" cannot be written", path);
+        if (f)
+            fclose(f);
+        return GUSH_EIO;
+    }
+    fclose(f);
+    return GUSH_OK;
+}
+
+static int fatal(const char *what, const char *message)
+{
+    gush_log(GUSH_LOG_FATAL, what, GUSH_F("error", message));
+    return 1;
+}
+
+/* Waits for the signals that end us. Blocked everywhere, so they come only here. */
+static void wait_for_the_end(const sigset_t *signals)
+{
+    int signal_number = 0;
+
+    do {
+        if (sigwait(signals, &signal_number) != 0)
+            continue;
+        if (signal_number == SIGHUP)
+            gush_log(GUSH_LOG_WARN, "reload is not supported by this version: restart instead");
+    } while (signal_number != SIGINT && signal_number != SIGTERM);
+}
+
+static int serve(const struct gush_config *config)
+{
+    char message[512] = "";
+    struct gush_app *app = NULL;
+    sigset_t signals;
+    int status = 0;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    if (*config->pid_file &&
+        write_pid_file(config->pid_file, message, sizeof message) != GUSH_OK)
+        return fatal("cannot start", message);
+    gush_log(GUSH_LOG_INFO, "starting gush", GUSH_F("version", GUSH_VERSION),
+             GUSH_FI("pid", getpid()), GUSH_F("engine", "memory"));
+    if (gush_app_new(config, &app, message, sizeof message) != GUSH_OK ||
+        gush_app_start(app, message, sizeof message) != GUSH_OK) {
+        status = fatal("cannot start", message);
+        goto out;
+    }
+    wait_for_the_end(&signals);
+    gush_log(GUSH_LOG_INFO, "shutting down ...");
+    if (!gush_app_drain(app))
+        status = fatal("shutdown timeout reached", "connections were still open");
+out:
+    gush_app_free(app);
+    if (*config->pid_file)
+        unlink(config->pid_file);
+    return status;
+}
+
+static int run_server(int argc, char **argv)
+{
+    struct gush_config_sources sources = {.environ = environ};
+    struct gush_config *config = NULL;
+    char message[1024] = "";
+
+    sources.argc = take_config_flag(argc, argv, &sources.file);
+    sources.argv = argv;
+    if (sources.argc < 0) {
+        fputs("Error: --config needs a file\n", stderr);
+        return usage(stderr, 1);
+    }
+    /* Until the configuration says otherwise, so that its own warnings have somewhere to go. */
+    if (gush_log_open(GUSH_LOG_INFO, NULL) != GUSH_OK)
+        return 1;
+    if (gush_config_load(&sources, warn, NULL, &config, message, sizeof message) != GUSH_OK)
+        return fatal("error getting config", message);
+    gush_log_close();
+    if (gush_log_open(config->log.level, config->log.file) != GUSH_OK) {
+        fprintf(stderr, "log.file: \"%s\" cannot be opened for appending\n", config->log.file);
+        gush_config_free(config);
+        return 1;
+    }
+    int status = serve(config);
+    gush_config_free(config);
+    gush_log_close();
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    const char *command = argc > 1 ? argv[1] : "";
+
+    if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
+        puts("Gush v" GUSH_VERSION);
+        return 0;
+    }
+    if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 ||
+        strcmp(command, "-h") == 0)
+        return usage(stdout, 0);
+    if (*command && *command != '-') {
+        fprintf(stderr, "Error: unknown command \"%s\"\n", command);
+        return usage(stderr, 1);
+    }
+    return run_server(argc - 1, argv + 1);
+}

@@ -1,0 +1,133 @@
+/* routes: which path answers what, on which listener. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/app/app_priv.h"
+#include "server/app/demo_page.h"
+#include "server/base/buf.h"
+#include "server/base/mem.h"
+#include "transports/sse/sse.h"
+
+#define ANSWER_MAX (64 * 1024)
+
+/* ---- handlers of the app itself --------------------------------------------------------------- */
+
+/* Live objects as one JSON object: tests end when it is all zero. */
+static void debug_live(void *arg, struct gush_stream *s, const struct gush_http_request *request,
+                       struct gush_span body)
+{
+    const struct gush_app *app = arg;
+    static const struct gush_http_field fields[] = {
+        {GUSH_SPAN_LIT("Content-Type"), GUSH_SPAN_LIT("application/json")}};
+    struct gush_live live;
+    struct gush_buf b;
+
+    (void)request;
+    (void)body;
+    gush_node_live(app->node, &live);
+    gush_buf_init(&b, ANSWER_MAX);
+    gush_buf_printf(&b, "{\"clients\":%" PRIu64 ",\"subscriptions\":%" PRIu64, live.clients,
+                    live.subscriptions);
+    gush_buf_printf(&b, ",\"channels\":%" PRIu64 ",\"branches\":%" PRIu64 ",\"users\":%" PRIu64,
+                    live.channels, live.branches, live.users);
+    gush_buf_printf(&b, ",\"publications\":%" PRIu64 ",\"frames\":%" PRIu64, live.publications,
+                    live.frames);
+    gush_buf_printf(&b, ",\"letters\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", live.letters,
+                    live.bytes);
+    gush_stream_respond(
+        s, &(struct gush_http_response){
+               .status = 200, .fields = fields, .fields_n = 1, .body = gush_buf_span(&b)});
+    gush_buf_fini(&b);
+}
+
+static void demo_page(void *arg, struct gush_stream *s, const struct gush_http_request *request,
+                      struct gush_span body)
+{
+    static const struct gush_http_field fields[] = {
+        {GUSH_SPAN_LIT("Content-Type"), GUSH_SPAN_LIT("text/html; charset=utf-8")},
+        {GUSH_SPAN_LIT("Cache-Control"), GUSH_SPAN_LIT("no-cache")}};
+
+    (void)arg;
+    (void)request;
+    (void)body;
+    gush_stream_respond(
+        s, &(struct gush_http_response){.status = 200,
+                                        .fields = fields,
+                                        .fields_n = 2,
+                                        .body = gush_span_of(gush_demo_page, gush_demo_page_n)});
+}
+
+/* ---- tables ----------------------------------------------------------------------------------- */
+
+static gush_err add(struct gush_router *router, const char *path, unsigned methods,
+                    gush_stream_handler *handle, void *arg, char *message, size_t message_n)
+{
+    struct gush_route route = {.path = path, .methods = methods, .handle = handle, .arg = arg};
+
+    if (gush_router_add(router, &route) == GUSH_OK)
+        return GUSH_OK;
+    snprintf(message, message_n, "two handlers on one path: \"%s\"", path);
+    return GUSH_ECONFIG;
+}
+
+static gush_err internal_routes(struct gush_app *app, char *message, size_t message_n)
+{
+    const struct gush_config *c = app->config;
+    gush_err err = GUSH_OK;
+
+    if (c->health.enabled)
+        err = add(app->internal, c->health.handler_prefix, GUSH_ROUTER_ANY, gush_router_health,
+                  NULL, message, message_n);
+    if (err == GUSH_OK && c->debug.enabled) {
+        char path[256];
+        snprintf(path, sizeof path, "%s/live", c->debug.handler_prefix);
+        err = add(app->internal, path, GUSH_ROUTER_GET, debug_live, app, message, message_n);
+    }
+    return err;
+}
+
+static gush_err external_routes(struct gush_app *app, char *message, size_t message_n)
+{
+    const struct gush_config *c = app->config;
+    gush_err err = GUSH_OK;
+
+    if (c->uni_sse.enabled) {
+        app->sse = gush_sse_new(app->node, app->cors);
+        if (gush_sse_route(app->sse, app->external) != GUSH_OK) {
+            snprintf(message, message_n, "two handlers on one path: \"%s\"",
+                     c->uni_sse.handler_prefix);
+            err = GUSH_ECONFIG;
+        }
+    }
+    if (err == GUSH_OK && c->demo.enabled)
+        err = add(app->external, c->demo.handler_prefix, GUSH_ROUTER_GET | GUSH_ROUTER_HEAD,
+                  demo_page, NULL, message, message_n);
+    return err;
+}
+
+gush_err gush__app_routes(struct gush_app *app, char *message, size_t message_n)
+{
+    const struct gush_config *c = app->config;
+    size_t bad = 0;
+
+    if (gush_cors_new(c->client.allowed_origins.items, c->client.allowed_origins.n, &app->cors,
+                      &bad) != GUSH_OK) {
+        snprintf(message, message_n, "client.allowed_origins: \"%s\" is not a pattern",
+                 c->client.allowed_origins.items[bad]);
+        return GUSH_ECONFIG;
+    }
+    app->external = gush_router_new();
+    app->internal = *c->http_server.internal_port ? gush_router_new() : app->external;
+    gush_err err = external_routes(app, message, message_n);
+    return err == GUSH_OK ? internal_routes(app, message, message_n) : err;
+}
+
+void gush__app_routes_free(struct gush_app *app)
+{
+    gush_sse_free(app->sse);
+    if (app->internal != app->external)
+        gush_router_free(app->internal);
+    gush_router_free(app->external);
+    gush_cors_free(app->cors);
+}
