@@ -1,0 +1,44 @@
+/* api_core_priv: what the methods share. */
+#ifndef GUSH_API_CORE_PRIV_H
+#define GUSH_API_CORE_PRIV_H
+
+#include "server/base/assert.h"
+#include "server/base/codes.h"
+
+#include "proto/api.pb-c.h"
+
+#include "api/core/methods.h"
+
+/* Generated names, bearable. */
+#define GUSH__MESSAGE(name)    Centrifugal__Centrifugo__Api__##name
+#define GUSH__DESCRIPTOR(name) (&centrifugal__centrifugo__api__##name##__descriptor)
+
+/* Engine calls under way at once for one request that asks for many. */
+#define GUSH__METHOD_WINDOW 256
+
+/* The request of |run| as its own type. */
+#define GUSH__REQUEST(type, run) ((const GUSH__MESSAGE(type) *)(const void *)(run)->request)
+
+void gush__method_publish(struct gush_method_run *run);
+void gush__method_broadcast(struct gush_method_run *run);
+void gush__method_history(struct gush_method_run *run);
+void gush__method_history_remove(struct gush_method_run *run);
+void gush__method_presence(struct gush_method_run *run);
+void gush__method_presence_stats(struct gush_method_run *run);
+void gush__method_channels(struct gush_method_run *run);
+void gush__method_info(struct gush_method_run *run);
+void gush__method_batch(struct gush_method_run *run);
+
+/* The ends of a run. |result| is of the method's type. */
+void gush__method_done(struct gush_method_run *run, void *result);
+void gush__method_failed(struct gush_method_run *run, uint32_t error);
+void gush__method_lost(struct gush_method_run *run);
+
+/* Error |code| as it travels. */
+GUSH__MESSAGE(Error) * gush__method_error(struct gush_arena *a, uint32_t code);
+/* |s| as a string field: never NULL. */
+char *gush__method_string(struct gush_arena *a, struct gush_span s);
+/* Borrowed bytes as a field. */
+ProtobufCBinaryData gush__method_bytes(struct gush_span s);
+
+#endif

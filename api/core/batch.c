@@ -1,0 +1,151 @@
+/* Batch: several commands in one request, one after the other or side by side. */
+#include <string.h>
+
+#include "api/core/api_core_priv.h"
+
+/* Members of a command in the order in which the first one present wins. Those that this server
+ * does not have stand here too: they win over what comes behind them, and answer 104. */
+#define COMMANDS(X)                                                                                \
+    X(publish)                                                                                     \
+    X(broadcast)                                                                                   \
+    X(subscribe)                                                                                   \
+    X(unsubscribe)                                                                                 \
+    X(disconnect)                                                                                  \
+    X(history)                                                                                     \
+    X(history_remove)                                                                              \
+    X(presence)                                                                                    \
+    X(presence_stats)                                                                              \
+    X(info)                                                                                        \
+    X(rpc)                                                                                         \
+    X(refresh)                                                                                     \
+    X(channels)
+
+struct batch;
+
+struct part {
+    struct gush_method_run run;
+    struct batch *batch;
+    GUSH__MESSAGE(Reply) * reply;
+    size_t in_reply; /* offset of the result's place */
+};
+
+struct batch {
+    struct gush_method_run *run;
+    const GUSH__MESSAGE(BatchRequest) * request;
+    GUSH__MESSAGE(BatchResponse) * response;
+    struct part *parts;
+    size_t next, under_way, window;
+    bool starting, lost;
+};
+
+static const struct gush_method *method_of(const char *member)
+{
+    size_t n;
+    const struct gush_method *all = gush_methods_all(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(all[i].member, member) == 0)
+            return &all[i];
+    }
+    return NULL;
+}
+
+/* What |command| asks for; false: nothing that is here. */
+static bool choose(const GUSH__MESSAGE(Command) * command, struct part *part)
+{
+#define X(name)                                                                                    \
+    if (command->name) {                                                                           \
+        part->run.method = method_of(#name);                                                       \
+        part->run.request = &command->name->base;                                                  \
+        part->in_reply = offsetof(GUSH__MESSAGE(Reply), name);                                     \
+        return part->run.method != NULL;                                                           \
+    }
+    COMMANDS(X)
+#undef X
+    return false;
+}
+
+static void go_on(struct batch *b);
+
+static void part_done(struct gush_method_run *run)
+{
+    struct part *part = GUSH_CONTAINER(run, struct part, run);
+    struct batch *b = part->batch;
+
+    b->under_way--;
+    if (run->lost)
+        b->lost = true;
+    else if (run->error != GUSH_ERROR_NONE)
+        part->reply->error = gush__method_error(run->arena, run->error);
+    else
+        memcpy((char *)part->reply + part->in_reply, &run->result, sizeof(run->result));
+    go_on(b);
+}
+
+static void start(struct batch *b, size_t i)
+{
+    struct part *part = &b->parts[i];
+
+    part->batch = b;
+    part->reply = b->response->replies[i];
+    part->run.node = b->run->node;
+    part->run.home = b->run->home;
+    part->run.arena = b->run->arena;
+    part->run.done = part_done;
+    if (!choose(b->request->commands[i], part)) {
+        part->reply->error = gush__method_error(b->run->arena, GUSH_ERROR_METHOD_NOT_FOUND);
+        return;
+    }
+    b->under_way++;
+    gush_methods_run(&part->run);
+}
+
+/* Starts what may be started; a part that ends inside its own start comes back to this loop. */
+static void go_on(struct batch *b)
+{
+    if (b->starting)
+        return;
+    b->starting = true;
+    while (b->next < b->request->n_commands && b->under_way < b->window && !b->lost)
+        start(b, b->next++);
+    b->starting = false;
+    if (b->under_way > 0)
+        return;
+    if (b->lost)
+        gush__method_lost(b->run);
+    else
+        gush__method_done(b->run, b->response);
+}
+
+static void batch_fini(struct gush_method_run *run)
+{
+    struct batch *b = run->state;
+
+    for (size_t i = 0; i < b->next; i++)
+        gush_methods_fini(&b->parts[i].run);
+}
+
+void gush__method_batch(struct gush_method_run *run)
+{
+    const GUSH__MESSAGE(BatchRequest) *request = GUSH__REQUEST(BatchRequest, run);
+    struct gush_arena *a = run->arena;
+    size_t n = request->n_commands;
+    struct batch *b = gush_arena_alloc(a, 1, sizeof(*b));
+
+    if (n > GUSH_METHODS_MEMBERS_MAX) {
+        gush__method_failed(run, GUSH_ERROR_BAD_REQUEST);
+        return;
+    }
+    b->run = run;
+    b->request = request;
+    b->window = request->parallel ? GUSH__METHOD_WINDOW : 1;
+    b->parts = gush_arena_alloc(a, n, sizeof(*b->parts));
+    b->response = gush_arena_message(a, GUSH__DESCRIPTOR(batch_response));
+    b->response->n_replies = n;
+    b->response->replies = gush_arena_alloc(a, n, sizeof(b->response->replies[0]));
+    for (size_t i = 0; i < n; i++)
+        b->response->replies[i] = gush_arena_message(a, GUSH__DESCRIPTOR(reply));
+    run->state = b;
+    run->fini = batch_fini;
+    go_on(b);
+}

@@ -1,0 +1,155 @@
+#include "api/core/methods.h"
+
+#include <string.h>
+
+#include "server/codec/proto_guard.h"
+
+#include "api/core/api_core_priv.h"
+
+/* ---- The table ------------------------------------------------------------------------------- */
+
+#define ROW(name, member)                                                                          \
+    {                                                                                              \
+        name, #member, GUSH__DESCRIPTOR(member##_request), GUSH__DESCRIPTOR(member##_result),      \
+            GUSH__DESCRIPTOR(member##_response), false, gush__method_##member                      \
+    }
+
+static const struct gush_method table[] = {
+    ROW("Publish", publish),
+    ROW("Broadcast", broadcast),
+    ROW("History", history),
+    ROW("HistoryRemove", history_remove),
+    ROW("Presence", presence),
+    ROW("PresenceStats", presence_stats),
+    ROW("Info", info),
+    ROW("Channels", channels),
+    {"Batch", "batch", GUSH__DESCRIPTOR(batch_request), GUSH__DESCRIPTOR(batch_response),
+     GUSH__DESCRIPTOR(batch_response), true, gush__method_batch},
+};
+
+const struct gush_method *gush_methods_all(size_t *n)
+{
+    *n = sizeof(table) / sizeof(table[0]);
+    return table;
+}
+
+const struct gush_method *gush_methods_find(struct gush_span name)
+{
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (gush_span_eq_str(name, table[i].name))
+            return &table[i];
+    }
+    return NULL;
+}
+
+/* The API has its own words for these. */
+const char *gush_methods_error_text(uint32_t code)
+{
+    if (code == GUSH_ERROR_METHOD_NOT_FOUND)
+        return "not found";
+    if (code == GUSH_ERROR_CONCURRENT_PAGINATION)
+        return "conflict";
+    return gush_error_text(code);
+}
+
+/* ---- Fields ---------------------------------------------------------------------------------- */
+
+char *gush__method_string(struct gush_arena *a, struct gush_span s)
+{
+    return gush_arena_string(a, s);
+}
+
+ProtobufCBinaryData gush__method_bytes(struct gush_span s)
+{
+    /* The library never writes through it. */
+    return (ProtobufCBinaryData){.len = s.n, .data = (uint8_t *)(uintptr_t)s.p};
+}
+
+GUSH__MESSAGE(Error) * gush__method_error(struct gush_arena *a, uint32_t code)
+{
+    GUSH__MESSAGE(Error) *error = gush_arena_message(a, GUSH__DESCRIPTOR(error));
+
+    error->code = code;
+    error->message = gush__method_string(a, gush_span_str(gush_methods_error_text(code)));
+    return error;
+}
+
+/* Points the sub-message |name| of |message| to |value|. */
+static void set_member(ProtobufCMessage *message, const char *name, void *value)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
+
+    GUSH_ASSERT(field != NULL && field->type == PROTOBUF_C_TYPE_MESSAGE);
+    memcpy((char *)message + field->offset, &value, sizeof(value));
+}
+
+/* ---- Runs ------------------------------------------------------------------------------------ */
+
+gush_err gush_methods_unpack(const struct gush_method *method, struct gush_span in,
+                             struct gush_arena *arena, ProtobufCMessage **out, const char **why)
+{
+    ProtobufCAllocator allocator = gush_arena_allocator(arena);
+    gush_err err = gush_proto_guard(method->request, in, GUSH_METHODS_FIELDS_MAX, why);
+
+    if (err != GUSH_OK)
+        return err;
+    *out = protobuf_c_message_unpack(method->request, &allocator, in.n, in.p);
+    if (*out == NULL)
+        return gush_fail(why, GUSH_ESYNTAX, "malformed message");
+    return GUSH_OK;
+}
+
+void gush_methods_run(struct gush_method_run *run)
+{
+    GUSH_ASSERT(run->request->descriptor == run->method->request);
+    run->lost = false;
+    run->error = GUSH_ERROR_NONE;
+    run->result = NULL;
+    run->state = NULL;
+    run->fini = NULL;
+    run->method->run(run);
+}
+
+void gush__method_done(struct gush_method_run *run, void *result)
+{
+    run->result = result;
+    GUSH_ASSERT(run->result->descriptor == run->method->result);
+    run->done(run);
+}
+
+void gush__method_failed(struct gush_method_run *run, uint32_t error)
+{
+    GUSH_ASSERT(error != GUSH_ERROR_NONE);
+    run->error = error;
+    run->done(run);
+}
+
+void gush__method_lost(struct gush_method_run *run)
+{
+    run->lost = true;
+    run->done(run);
+}
+
+ProtobufCMessage *gush_methods_response(struct gush_method_run *run)
+{
+    ProtobufCMessage *response;
+
+    if (run->method->bare) {
+        GUSH_ASSERT(run->error == GUSH_ERROR_NONE);
+        return run->result;
+    }
+    response = gush_arena_message(run->arena, run->method->response);
+    if (run->error != GUSH_ERROR_NONE)
+        set_member(response, "error", gush__method_error(run->arena, run->error));
+    else
+        set_member(response, "result", run->result);
+    return response;
+}
+
+void gush_methods_fini(struct gush_method_run *run)
+{
+    if (run->fini)
+        run->fini(run);
+    run->fini = NULL;
+}

@@ -1,0 +1,35 @@
+/* api_grpc: the server API over gRPC: centrifugal.centrifugo.api.CentrifugoApi.
+ *
+ * The key (metadata `authorization: apikey KEY`) is looked at before anything else, also for
+ * methods that are not here; without a configured key everybody may call. A request that is no
+ * protobuf ends with INTERNAL, one with too many fields with RESOURCE_EXHAUSTED. Errors of methods
+ * travel inside the response, or as status when grpc_api.error_mode or the metadata
+ * `x-centrifugo-error-mode` say `transport`; a batch always answers inside.
+ *
+ * While lanes are behind, requests wait at the door of their lane, and no more are taken.
+ * Owner     server/app
+ * Thread    new, free: the main one; the rest happens on the queues' lanes
+ * Lifetime  new .. its server was freed .. free
+ * Limits    grpc_api.max_receive_message_size; api/core/methods.h; waiting requests of one lane
+ * spec: server API 1.6, 2 */
+#ifndef GUSH_API_GRPC_H
+#define GUSH_API_GRPC_H
+
+#include <stddef.h>
+
+#include "server/rpc/queue.h"
+#include "server/rpc/server.h"
+
+#include "server/engine/node.h"
+
+struct gush_api_grpc;
+
+/* |queues| (array and queues) stay the caller's. */
+struct gush_api_grpc *gush_api_grpc_new(struct gush_node *node, struct gush_rpc_queue **queues,
+                                        size_t queues_n);
+void gush_api_grpc_free(struct gush_api_grpc *api);
+
+/* Its server; the caller starts, feeds, stops and frees it. Once. */
+struct gush_rpc_server *gush_api_grpc_server_new(struct gush_api_grpc *api);
+
+#endif
