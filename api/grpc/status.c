@@ -6,7 +6,7 @@
 #include "server/codec/proto_write.h"
 
 #include "api/core/methods.h"
-#include "api/grpc/api_grpc_priv.h"
+#include "api/grpc/grpc_priv.h"
 
 #define DETAILS_MAX 1024
 #define ERROR_TYPE  "type.googleapis.com/centrifugal.centrifugo.api.Error"
@@ -46,7 +46,7 @@ static void write_details(struct gush_buf *b, enum gush_rpc_status status, uint3
     gush_proto_end(b, any);
 }
 
-void gush__api_grpc_end(struct gush_rpc_call *call, uint32_t code)
+void gush__grpc_end(struct gush_rpc_call *call, uint32_t code)
 {
     struct gush_span text = gush_span_str(gush_methods_error_text(code));
     struct gush_rpc_end end = {.status = status_of(code), .message = text};

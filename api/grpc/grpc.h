@@ -1,4 +1,4 @@
-/* api_grpc: the server API over gRPC: centrifugal.centrifugo.api.CentrifugoApi.
+/* grpc: the server API over gRPC: centrifugal.centrifugo.api.CentrifugoApi.
  *
  * The key (metadata `authorization: apikey KEY`) is looked at before anything else, also for
  * methods that are not here; without a configured key everybody may call. A request that is no
@@ -24,12 +24,12 @@
 
 struct gush_api_grpc;
 
-/* |queues| (array and queues) stay the caller's. */
-struct gush_api_grpc *gush_api_grpc_new(struct gush_node *node, struct gush_rpc_queue **queues,
-                                        size_t queues_n);
+struct gush_api_grpc *gush_api_grpc_new(struct gush_node *node);
 void gush_api_grpc_free(struct gush_api_grpc *api);
 
-/* Its server; the caller starts, feeds, stops and frees it. Once. */
-struct gush_rpc_server *gush_api_grpc_server_new(struct gush_api_grpc *api);
+/* Its server over |queues|, which stay the caller's (array too). The caller starts, feeds, stops
+ * and frees it. Once. */
+struct gush_rpc_server *gush_api_grpc_server_new(struct gush_api_grpc *api,
+                                                 struct gush_rpc_queue **queues, size_t queues_n);
 
 #endif

@@ -1,4 +1,4 @@
-/* api_grpc_priv: what the files of this room share. */
+/* grpc_priv: what the files of this room share. */
 #ifndef GUSH_API_GRPC_PRIV_H
 #define GUSH_API_GRPC_PRIV_H
 
@@ -7,6 +7,6 @@
 #include "server/rpc/call.h"
 
 /* Ends |call| with the status that stands for error |code|, details included. */
-void gush__api_grpc_end(struct gush_rpc_call *call, uint32_t code);
+void gush__grpc_end(struct gush_rpc_call *call, uint32_t code);
 
 #endif

@@ -1,4 +1,4 @@
-#include "api/grpc/api_grpc.h"
+#include "api/grpc/grpc.h"
 
 #include <stdio.h>
 
@@ -10,7 +10,7 @@
 #include "server/rpc/call.h"
 
 #include "api/core/methods.h"
-#include "api/grpc/api_grpc_priv.h"
+#include "api/grpc/grpc_priv.h"
 
 #define POSTED_N            64
 #define STREAMS_MAX         1000 /* calls of one connection; more wait on the peer's side */
@@ -41,9 +41,8 @@ struct gush_api_grpc {
     struct gush_node *node;
     struct gush_rpc_service service;
     struct gush_rpc_server *server;
-    struct gush_rpc_queue **queues;
-    size_t queues_n;
-    struct door *doors;       /* one per queue */
+    struct door *doors; /* one per queue */
+    size_t doors_n;
     struct gush_buf expected; /* the only good authorization; empty: any */
     bool transport_mode;
 };
@@ -111,7 +110,7 @@ static void answer(struct request *r)
         end_with(r->call, GUSH_RPC_INVALID_ARGUMENT, gush_methods_error_text(r->run.error),
                  "too many commands");
     else if (r->run.error != 0 && transport_mode)
-        gush__api_grpc_end(r->call, r->run.error);
+        gush__grpc_end(r->call, r->run.error);
     else
         answer_response(r);
 }
@@ -203,9 +202,9 @@ static struct door *door_of(struct gush_api_grpc *api, const struct gush_lane *l
 {
     size_t i = 0;
 
-    while (i < api->queues_n && api->doors[i].door.lane != lane)
+    while (i < api->doors_n && api->doors[i].door.lane != lane)
         i++;
-    GUSH_ASSERT(i < api->queues_n);
+    GUSH_ASSERT(i < api->doors_n);
     return &api->doors[i];
 }
 
@@ -255,16 +254,13 @@ static void on_gone(void *ctx, struct gush_rpc_call *call)
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
-struct gush_api_grpc *gush_api_grpc_new(struct gush_node *node, struct gush_rpc_queue **queues,
-                                        size_t queues_n)
+struct gush_api_grpc *gush_api_grpc_new(struct gush_node *node)
 {
     struct gush_api_grpc *api = GUSH_NEW(struct gush_api_grpc);
     const struct gush_config *config = gush_node_config(node);
     struct gush_span key = gush_span_str(config->grpc_api.key);
 
     api->node = node;
-    api->queues = queues;
-    api->queues_n = queues_n;
     api->transport_mode = gush_span_eq_str(gush_span_str(config->grpc_api.error_mode), "transport");
     api->service = (struct gush_rpc_service){.name = "centrifugal.centrifugo.api.CentrifugoApi",
                                              .ctx = api,
@@ -276,21 +272,16 @@ struct gush_api_grpc *gush_api_grpc_new(struct gush_node *node, struct gush_rpc_
         gush_buf_put_str(&api->expected, "apikey ");
         gush_buf_put_span(&api->expected, key);
     }
-    api->doors = gush_zalloc(queues_n, sizeof(api->doors[0]));
-    for (size_t i = 0; i < queues_n; i++) {
-        api->doors[i].api = api;
-        api->doors[i].door.lane = gush_rpc_queue_lane(queues[i]);
-        api->doors[i].door.letter.kind = &door_kind;
-    }
     return api;
 }
 
-struct gush_rpc_server *gush_api_grpc_server_new(struct gush_api_grpc *api)
+struct gush_rpc_server *gush_api_grpc_server_new(struct gush_api_grpc *api,
+                                                 struct gush_rpc_queue **queues, size_t queues_n)
 {
     int64_t max = gush_node_config(api->node)->grpc_api.max_receive_message_size;
     struct gush_rpc_server_options options = {.name = "grpc_api",
-                                              .queues = api->queues,
-                                              .queues_n = api->queues_n,
+                                              .queues = queues,
+                                              .queues_n = queues_n,
                                               .services = &api->service,
                                               .services_n = 1,
                                               .request_max_bytes = REQUEST_MAX_DEFAULT,
@@ -298,6 +289,13 @@ struct gush_rpc_server *gush_api_grpc_server_new(struct gush_api_grpc *api)
                                               .streams_max = STREAMS_MAX};
 
     GUSH_ASSERT(api->server == NULL);
+    api->doors = gush_zalloc(queues_n, sizeof(api->doors[0]));
+    api->doors_n = queues_n;
+    for (size_t i = 0; i < queues_n; i++) {
+        api->doors[i].api = api;
+        api->doors[i].door.lane = gush_rpc_queue_lane(queues[i]);
+        api->doors[i].door.letter.kind = &door_kind;
+    }
     if (max > 0)
         options.request_max_bytes = (size_t)max;
     api->server = gush_rpc_server_new(&options);
