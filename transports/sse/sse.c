@@ -221,7 +221,7 @@ void gush_sse_free(struct gush_sse *sse)
     gush_free(sse);
 }
 
-gush_err gush_sse_add(struct gush_sse *sse, struct gush_router *router)
+gush_err gush_sse_route(struct gush_sse *sse, struct gush_router *router)
 {
     const struct gush_config *config = gush_node_config(sse->node);
     int64_t limit = config->uni_sse.max_request_body_size;

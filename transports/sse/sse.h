@@ -5,7 +5,7 @@
  * slow) and the end of the stream. Frames arrive here with all their framing, so that a publication
  * is framed once for everybody.
  *
- * Owner     server/app                Thread  new, add, free: the main one; the rest on the lanes
+ * Owner     server/app                Thread  new, route, free: the main one; the rest on the lanes
  * Limits    uni_sse.max_request_body_size; GUSH_CONNECT_MEMBERS_MAX members in a request;
  *           client.connection_limit (503)
  * spec      transports 1, 2, 8 */
@@ -26,6 +26,6 @@ void gush_sse_free(struct gush_sse *sse);
 
 /* Serves uni_sse.handler_prefix.
  *   GUSH_EBUSY   another endpoint has that path */
-GUSH_MUST_USE gush_err gush_sse_add(struct gush_sse *sse, struct gush_router *router);
+GUSH_MUST_USE gush_err gush_sse_route(struct gush_sse *sse, struct gush_router *router);
 
 #endif
