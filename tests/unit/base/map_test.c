@@ -10,9 +10,9 @@
 #define MODEL_N 600
 
 struct entry {
-    char name[16];
     bool in;        /* what the model says */
     unsigned times; /* met in one iteration */
+    char name[16];
 };
 
 static const struct gush_hash_key zero_key = {0, 0};
@@ -95,7 +95,7 @@ static void an_empty_map_has_no_heap(void **state)
 
 static void check(struct gush_map *m, struct entry *e, size_t n)
 {
-    uint32_t live = 0, at = 0;
+    uint32_t live = 0, at = 0, used = 0;
     struct entry *met;
 
     for (size_t i = 0; i < n; i++) {
@@ -104,6 +104,9 @@ static void check(struct gush_map *m, struct entry *e, size_t n)
         assert_ptr_equal(gush_map_find(m, key_of(&e[i])), e[i].in ? &e[i] : NULL);
     }
     assert_int_equal(gush_map_n(m), live);
+    for (uint32_t i = 0; i < m->cap; i++)
+        used += m->slots[i] != NULL;
+    assert_int_equal(m->used, used);
     while ((met = gush_map_next(m, &at)))
         met->times++;
     for (size_t i = 0; i < n; i++)

@@ -247,6 +247,27 @@ static void the_limit_bounds_each_call(void **state)
     gush_free(b);
 }
 
+/* Moving timers to a finer level is work as well: all of these share one slot of level 2. */
+static void the_limit_bounds_moving_too(void **state)
+{
+    struct bench *b = bench_at(0);
+    unsigned calls = 1;
+
+    (void)state;
+    for (int i = 0; i < MODEL_N; i++)
+        arm(b, &b->clocks[i], 4 * 64 * 64 + 4000);
+    b->now_ms = 4 * 64 * 64;
+    while (gush_wheel_advance(&b->wheel, b->now_ms, b, 10)) {
+        assert_true(gush_wheel_next_ms(&b->wheel) <= b->now_ms);
+        calls++;
+    }
+    assert_in_range(calls, MODEL_N / 10, MODEL_N / 10 + 1);
+    assert_int_equal(b->fired, 0);
+    advance(b, b->now_ms + 4000);
+    assert_int_equal(b->fired, MODEL_N);
+    gush_free(b);
+}
+
 /* Rings, and then treats its neighbours at random, itself included. */
 static void ring_and_meddle(void *arg, struct gush_timer *t)
 {
@@ -355,6 +376,7 @@ int main(void)
         cmocka_unit_test(same_as_a_list_under_random_schedules),
         cmocka_unit_test(next_ms_leads_to_every_timer),
         cmocka_unit_test(the_limit_bounds_each_call),
+        cmocka_unit_test(the_limit_bounds_moving_too),
         cmocka_unit_test(arming_and_disarming_while_firing),
         cmocka_unit_test(a_timer_for_the_past_cannot_hold_the_wheel),
         cmocka_unit_test(a_timer_may_be_freed_inside),
