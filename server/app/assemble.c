@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "server/app/app_priv.h"
+#include "server/base/assert.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/mem.h"

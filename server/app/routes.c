@@ -19,7 +19,7 @@ static void debug_live(void *arg, struct gush_stream *s, const struct gush_http_
 {
     const struct gush_app *app = arg;
     static const struct gush_http_field fields[] = {
-        {GUSH_SPAN_LIT("Content-Type"), GUSH_SPAN_LIT("application/json")}};
+        {GUSH_SPAN_INIT("Content-Type"), GUSH_SPAN_INIT("application/json")}};
     struct gush_live live;
     struct gush_buf b;
 
@@ -45,8 +45,8 @@ static void demo_page(void *arg, struct gush_stream *s, const struct gush_http_r
                       struct gush_span body)
 {
     static const struct gush_http_field fields[] = {
-        {GUSH_SPAN_LIT("Content-Type"), GUSH_SPAN_LIT("text/html; charset=utf-8")},
-        {GUSH_SPAN_LIT("Cache-Control"), GUSH_SPAN_LIT("no-cache")}};
+        {GUSH_SPAN_INIT("Content-Type"), GUSH_SPAN_INIT("text/html; charset=utf-8")},
+        {GUSH_SPAN_INIT("Cache-Control"), GUSH_SPAN_INIT("no-cache")}};
 
     (void)arg;
     (void)request;

@@ -13,9 +13,15 @@ static struct gush_outbox_entry *entry(const struct gush_outbox *q, uint32_t i)
     return &q->ring[(q->head + i) & (q->cap - 1)];
 }
 
+static bool is_own(const struct gush_outbox_entry *e)
+{
+    return (e->what & OWN) != 0;
+}
+
+/* Of an entry that is not our own frame. */
 static struct gush_delivery *delivery_of(const struct gush_outbox_entry *e)
 {
-    return e->what & OWN ? NULL : (struct gush_delivery *)(e->what & ~(OWN | DROPPABLE));
+    return (struct gush_delivery *)(e->what & ~(OWN | DROPPABLE));
 }
 
 static struct gush_bytes *bytes_of(const struct gush_outbox_entry *e)
@@ -25,12 +31,10 @@ static struct gush_bytes *bytes_of(const struct gush_outbox_entry *e)
 
 static void release(struct gush_outbox_entry *e)
 {
-    struct gush_delivery *d = delivery_of(e);
-
-    if (d)
-        gush_delivery_unuse(d);
-    else
+    if (is_own(e))
         gush_bytes_unref(bytes_of(e));
+    else
+        gush_delivery_unuse(delivery_of(e));
 }
 
 void gush_outbox_fini(struct gush_outbox *q)
@@ -78,13 +82,13 @@ size_t gush_outbox_frames(const struct gush_outbox *q, enum gush_form form,
 
     for (size_t i = 0; i < n; i++) {
         struct gush_outbox_entry *e = entry(q, (uint32_t)i);
-        struct gush_delivery *d = delivery_of(e);
 
         frames[i].cache = NULL;
-        if (d == NULL) {
+        if (is_own(e)) {
             frames[i].bytes = bytes_of(e);
             continue;
         }
+        struct gush_delivery *d = delivery_of(e);
         gush_err err = gush_frames_get(d->frames, form, &frames[i].bytes);
         GUSH_ASSERT(err == GUSH_OK); /* it was encoded when it was queued */
         if (d->cache_form < 0)
