@@ -5,6 +5,7 @@
 
 /* Stricter than protobuf has to be, where protobuf-c would do something that nobody wants:
  * - A known field with another wire type, and groups, are GUSH_ESYNTAX (protobuf-c fails on them).
+ * - Tags and lengths are at most five bytes long, as protobuf-c wants them. What passes unpacks.
  * - A string with a NUL is GUSH_ESYNTAX: protobuf-c hands out C strings, so "a\0b" would become
  * "a".
  * - A single sub-message given twice is GUSH_ESYNTAX: it would be merged, at the price of copying
@@ -37,7 +38,7 @@ struct guard {
 static gush_err truncated(const struct guard *g)
 {
     if (g->in.err == GUSH_ERANGE)
-        return gush_fail(g->why, GUSH_ERANGE, "varint longer than 64 bits");
+        return gush_fail(g->why, GUSH_ERANGE, "varint out of range");
     return gush_fail(g->why, GUSH_ESYNTAX, "message is truncated");
 }
 
@@ -153,6 +154,17 @@ static gush_err check_known(struct guard *g, const ProtobufCFieldDescriptor *fie
     return GUSH_OK;
 }
 
+/* A tag or a length: 32 bits in at most five bytes. Anything else fails the cursor. */
+static uint32_t take_u32(struct gush_cursor *c)
+{
+    const uint8_t *start = c->p;
+    uint64_t v = gush_cursor_varint(c);
+
+    if (gush_cursor_ok(c) && (v > UINT32_MAX || c->p - start > 5))
+        gush_cursor_fail(c, GUSH_ERANGE);
+    return (uint32_t)v;
+}
+
 /* Takes the value behind a tag; its payload when it has one. */
 static gush_err take_value(struct guard *g, enum wire wire, struct gush_span *value)
 {
@@ -168,7 +180,7 @@ static gush_err take_value(struct guard *g, enum wire wire, struct gush_span *va
         (void)gush_cursor_take(&g->in, 4);
         break;
     case WIRE_BYTES:
-        *value = gush_cursor_take(&g->in, gush_cursor_varint(&g->in));
+        *value = gush_cursor_take(&g->in, take_u32(&g->in));
         break;
     case WIRE_GROUP_START:
     case WIRE_GROUP_END:
@@ -184,20 +196,20 @@ static gush_err check_field(struct guard *g)
     const struct level *top = &g->open[g->depth - 1];
     const ProtobufCFieldDescriptor *field;
     struct gush_span value;
-    uint64_t tag = gush_cursor_varint(&g->in);
+    uint32_t tag = take_u32(&g->in);
     enum wire wire = (enum wire)(tag & 7);
     gush_err err;
 
     if (!gush_cursor_ok(&g->in))
         return truncated(g);
-    if (tag > UINT32_MAX || tag >> 3 == 0)
-        return gush_fail(g->why, GUSH_ESYNTAX, "field number out of range");
+    if (tag >> 3 == 0)
+        return gush_fail(g->why, GUSH_ESYNTAX, "field number 0");
     err = take_value(g, wire, &value);
     if (err == GUSH_OK)
         err = count(g, 1);
     if (err != GUSH_OK)
         return err;
-    field = protobuf_c_message_descriptor_get_field(top->descriptor, (unsigned)(tag >> 3));
+    field = protobuf_c_message_descriptor_get_field(top->descriptor, tag >> 3);
     return field ? check_known(g, field, wire, value) : GUSH_OK;
 }
 
