@@ -3,7 +3,7 @@
 #include "server/base/assert.h"
 
 #define HALF_TURN_US     (GUSH_LANE_TURN_US / 2)
-#define LETTERS_PER_LOOK GUSH_SIM_SMALL(32, 2) /* letters and works between two looks at the clock */
+#define LETTERS_PER_LOOK 32 /* letters or works between two looks at the clock */
 #define WORKS_PER_LOOK   GUSH_SIM_SMALL(16, 1)
 #define TIMERS_PER_TURN  GUSH_SIM_SMALL(256, 4)
 

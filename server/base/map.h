@@ -22,7 +22,7 @@ uint64_t gush_hash(const struct gush_hash_key *key, struct gush_span s);
 typedef struct gush_span gush_map_key_fn(const void *entry);
 
 struct gush_map {
-    void **slots; /* power of two, NULL = free, or the tombstone */
+    void **slots; /* power of two and one; NULL = free, or the tombstone */
     uint32_t *hashes;
     uint32_t cap, live, used;
     gush_map_key_fn *key_of;

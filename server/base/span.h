@@ -16,7 +16,10 @@ struct gush_span {
 
 #define GUSH_SPAN_EMPTY ((struct gush_span){NULL, 0})
 /* A string literal, without its NUL; INIT for static tables. */
-#define GUSH_SPAN_INIT(s) {(const uint8_t *)("" s), sizeof(s) - 1}
+#define GUSH_SPAN_INIT(s)                                                                          \
+    {                                                                                              \
+        (const uint8_t *)("" s), sizeof(s) - 1                                                     \
+    }
 #define GUSH_SPAN_LIT(s) ((struct gush_span){(const uint8_t *)("" s), sizeof(s) - 1})
 
 static inline struct gush_span gush_span_of(const void *p, size_t n)

@@ -1,4 +1,5 @@
-/* text: UTF-8, base64, hex, decimal, durations, globs. Pure functions.
+/* text: UTF-8, base64, hex, decimal, durations, globs. Pure functions, in
+ * utf8.c, base64.c, parse.c, glob.c and text.c.
  *
  * Thread    any */
 #ifndef GUSH_BASE_TEXT_H

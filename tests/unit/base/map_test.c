@@ -59,7 +59,11 @@ static void misuse_aborts(void **state)
 {
     (void)state;
     assert_true(unit_aborts(insert_null));
+#ifdef NDEBUG
+    (void)insert_twice; /* looking twice is only for debug builds */
+#else
     assert_true(unit_aborts(insert_twice));
+#endif
 }
 
 static void the_hash_is_siphash_1_3(void **state)
