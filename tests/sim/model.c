@@ -252,8 +252,10 @@ static void apply_history(struct model *m, struct command *c)
 
 static void apply(struct model *m, struct command *c)
 {
+    if (c->kind == PUBLISH && m->topics[c->channel].spoilt)
+        c->lost = true;
     /* What is lost was done, or not. */
-    if (c->lost && below(m, 2))
+    if (c->lost && (below(m, 2) || m->topics[c->channel].spoilt))
         return;
     switch (c->kind) {
     case PUBLISH:
@@ -460,16 +462,17 @@ static void receive(struct model *m, struct packet *p)
 {
     struct topic *t = &m->topics[p->channel];
 
-    t->subscribed = p->kind == SUBSCRIBE;
-    stage_trace("broker: %u is %s", p->channel, t->subscribed ? "subscribed" : "unsubscribed");
-    if (t->subscribed) {
+    if (p->kind == SUBSCRIBE) {
         struct packet *ack = packet_new(m, ACK, p->channel);
+
         ack->generation = p->generation;
-        ack->ok = below(m, 256) >= m->faults.lost_of_256 / 2;
-        if (!ack->ok)
-            t->subscribed = false;
+        ack->ok = t->subscribed || below(m, 256) >= m->faults.lost_of_256 / 2;
+        t->subscribed = ack->ok;
         append(&m->down, ack);
+    } else {
+        t->subscribed = false;
     }
+    stage_trace("broker: %u is %s", p->channel, t->subscribed ? "subscribed" : "not subscribed");
     packet_free(p);
 }
 

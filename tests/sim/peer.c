@@ -10,6 +10,8 @@
 
 #define S(span) (int)(span).n, (const char *)(span).p
 
+#define LIVES_MAX 16
+
 static void peer_come(void *arg);
 static void peer_act(void *arg);
 static void link_sent(void *arg);
@@ -424,6 +426,14 @@ static void give_up_publishes(struct conn *c)
                        0);
 }
 
+/* Ever later: a crowd with small queues could otherwise end each other's connections for ever by
+ * their joins and leaves. */
+static void come_back(struct peer *p)
+{
+    if (++p->lives_n <= LIVES_MAX)
+        world_later(p->wl, soon(p) << (p->lives_n / 2), peer_come, p);
+}
+
 /* The transport noticed: the engine is told, the link is gone. */
 static void conn_gone(void *arg)
 {
@@ -442,7 +452,7 @@ static void conn_gone(void *arg)
     c->link = NULL;
     c->ended = oracle_tick(&p->world->oracle);
     give_up_publishes(c);
-    world_later(p->wl, soon(p) * 2, peer_come, p);
+    come_back(p);
 }
 
 /* The peer vanishes; of a write under way it read some. */
@@ -558,7 +568,7 @@ void peer_notice(struct peer *p)
         return;
     }
     p->acts_left = w->plan.acts_n;
-    if (c == NULL || c->client == NULL)
+    if (c == NULL)
         world_later(p->wl, soon(p) * below(p, 4), peer_come, p);
     world_later(p->wl, soon(p) * below(p, 4), peer_act, p);
 }

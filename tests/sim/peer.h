@@ -68,7 +68,7 @@ struct peer {
     struct gush_rng rng;
     const struct gush_transport *transport;
     uint32_t wants; /* channels, by bit */
-    uint32_t acts_left;
+    uint32_t acts_left, lives_n;
     uint32_t phase;    /* the last one it noticed */
     struct conn *conn; /* the latest */
     /* Position by channel, as an SDK keeps it. */

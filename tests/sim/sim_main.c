@@ -3,6 +3,7 @@
  *   gush_sim [--seeds N] [--from S] [--jobs J]   N plays; exit 0 when all are good, 1 when not
  *   gush_sim --bug NAME|NUMBER [--seeds N]       exit 0 when the bug was found within N plays, in a
  *                                                play that is good without it; 3 when it was not
+ *   gush_sim --all [--seeds N] ...               goes on behind a failure, tells every one
  *   gush_sim --seed S [--trace] [--bug B]        one play, in this process
  *
  * Every process tells through shared memory which seed it plays, so that a crash has a name too. */
@@ -49,6 +50,7 @@ static const char *const bug_names[GUSH_BUG_N] = {
 
 struct report {
     atomic_uint_fast64_t seed; /* being played */
+    atomic_uint_fast64_t end;  /* of the seeds taken */
     atomic_bool failed;
     char what[1024];
 };
@@ -64,7 +66,7 @@ static struct report *report; /* this process's */
 static struct options {
     uint64_t seeds, from;
     long jobs;
-    bool single, trace;
+    bool single, trace, all;
 } options;
 
 static void failed(const char *what)
@@ -106,24 +108,41 @@ static void limit_cpu(void)
     setitimer(ITIMER_PROF, &t, NULL);
 }
 
-static _Noreturn void work(long job)
+/* Plays from |first| to the end of the seeds that |report| took, then takes more. */
+static _Noreturn void work(long job, uint64_t first)
 {
+    uint64_t last = options.from + options.seeds;
     struct gush_config *config;
 
     report = &board->reports[job];
+    atomic_store(&report->failed, false);
     config = plan_config();
     for (;;) {
-        uint64_t first = atomic_fetch_add(&board->next, CHUNK), end = options.from + options.seeds;
-
-        for (uint64_t seed = first; seed < first + CHUNK && seed < end; seed++) {
+        for (uint64_t seed = first; seed < atomic_load(&report->end) && seed < last; seed++) {
             limit_cpu();
             play(config, seed);
         }
-        if (first + CHUNK >= end)
+        first = atomic_fetch_add(&board->next, CHUNK);
+        if (first >= last)
             break;
+        atomic_store(&report->end, first + CHUNK);
     }
     gush_config_free(config);
     _exit(0);
+}
+
+static pid_t start(long job, uint64_t first)
+{
+    fflush(stdout);
+    pid_t pid = fork();
+
+    if (pid < 0) {
+        perror("fork");
+        exit(GUSH_SIM_EXIT_USAGE);
+    }
+    if (pid == 0)
+        work(job, first);
+    return pid;
 }
 
 static void say_failure(const struct report *r, int status, const char *program)
@@ -143,6 +162,13 @@ static void say_failure(const struct report *r, int status, const char *program)
     printf("replay: %s\n", replay);
 }
 
+static void stop(const pid_t *pids)
+{
+    for (long i = 0; i < options.jobs; i++)
+        if (pids[i])
+            kill(pids[i], SIGKILL);
+}
+
 /* Plays all seeds. The first failing report, or NULL. */
 static const struct report *run(const char *program)
 {
@@ -150,33 +176,31 @@ static const struct report *run(const char *program)
     const struct report *bad = NULL;
     long left = options.jobs;
 
-    fflush(stdout);
     atomic_store(&board->next, options.from);
     for (long i = 0; i < options.jobs; i++) {
-        pids[i] = fork();
-        if (pids[i] < 0) {
-            perror("fork");
-            exit(GUSH_SIM_EXIT_USAGE);
-        }
-        if (pids[i] == 0)
-            work(i);
+        atomic_store(&board->reports[i].end, 0);
+        pids[i] = start(i, 0);
     }
     while (left > 0) {
         int status = 0;
         pid_t pid = wait(&status);
+        long i = 0;
 
-        for (long i = 0; i < options.jobs; i++) {
-            if (pids[i] != pid)
-                continue;
-            pids[i] = 0;
-            left--;
-            if (status == 0 || bad)
-                continue;
-            bad = &board->reports[i];
-            say_failure(bad, status, program);
-            for (long k = 0; k < options.jobs; k++)
-                if (pids[k])
-                    kill(pids[k], SIGKILL);
+        while (i < options.jobs && pids[i] != pid)
+            i++;
+        if (i == options.jobs)
+            continue;
+        pids[i] = 0;
+        left--;
+        if (status == 0 || (bad && !options.all))
+            continue;
+        bad = &board->reports[i];
+        say_failure(bad, status, program);
+        if (options.all) {
+            pids[i] = start(i, atomic_load(&bad->seed) + 1);
+            left++;
+        } else {
+            stop(pids);
         }
     }
     return bad;
@@ -190,9 +214,9 @@ static double seconds_since(const struct timespec *start)
     return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
 }
 
-static void say_total(const struct timespec *start)
+static void say_total(const struct timespec *begun)
 {
-    double s = seconds_since(start);
+    double s = seconds_since(begun);
     double n = (double)atomic_load(&board->played);
 
     printf("%.0f seeds in %.1f s: %.0f a second; %.0f points and %.1f deliveries a seed\n", n, s,
@@ -203,12 +227,12 @@ static void say_total(const struct timespec *start)
 /* Found: a play fails with the bug, and is good without it. */
 static int hunt(const char *program)
 {
-    struct timespec start;
+    struct timespec begun;
     int bug = gush_sim_bug;
 
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    clock_gettime(CLOCK_MONOTONIC, &begun);
     const struct report *bad = run(program);
-    say_total(&start);
+    say_total(&begun);
     if (bad == NULL) {
         printf("%s was not found\n", bug_names[bug]);
         return GUSH_SIM_EXIT_MISSED;
@@ -230,9 +254,10 @@ static int hunt(const char *program)
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "usage: gush_sim [--seeds N] [--from S] [--jobs J] [--bug NAME|NUMBER]\n"
-                    "       gush_sim --seed S [--trace] [--bug NAME|NUMBER]\n"
-                    "bugs:\n");
+    fprintf(stderr,
+            "usage: gush_sim [--seeds N] [--from S] [--jobs J] [--all] [--bug NAME|NUMBER]\n"
+            "       gush_sim --seed S [--trace] [--bug NAME|NUMBER]\n"
+            "bugs:\n");
     for (int i = 1; i < GUSH_BUG_N; i++)
         fprintf(stderr, "  %2d %s\n", i, bug_names[i]);
     exit(GUSH_SIM_EXIT_USAGE);
@@ -270,6 +295,10 @@ static void parse(int argc, char **argv)
 
         if (strcmp(argv[i], "--trace") == 0) {
             options.trace = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--all") == 0) {
+            options.all = true;
             continue;
         }
         if (strcmp(argv[i], "--seeds") == 0) {
@@ -310,7 +339,7 @@ static int play_single(void)
 
 int main(int argc, char **argv)
 {
-    struct timespec start;
+    struct timespec begun;
 
     parse(argc, argv);
     gush_log_threshold = GUSH_LOG_NONE;
@@ -323,8 +352,8 @@ int main(int argc, char **argv)
         return play_single();
     if (gush_sim_bug)
         return hunt(argv[0]);
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    clock_gettime(CLOCK_MONOTONIC, &begun);
     bool bad = run(argv[0]) != NULL;
-    say_total(&start);
+    say_total(&begun);
     return bad ? GUSH_SIM_EXIT_FAILED : 0;
 }
