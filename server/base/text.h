@@ -1,4 +1,4 @@
-/* text: UTF-8, base64, hex, decimal, durations, globs. Pure functions, in
+/* text: UTF-8, base64, decimal, durations, globs. Pure functions, in
  * utf8.c, base64.c, parse.c, glob.c and text.c.
  *
  * Thread    any */
