@@ -26,7 +26,8 @@ struct gush_broker_request {
     uint64_t generation;          /* of the connection when it was asked */
     struct gush_remote_want want; /* ASK */
     struct waiter *waiters;       /* ASK: who asked exactly this */
-    uint64_t seen_top;            /* CHECK: the newest offset we had seen when asking */
+    uint64_t seen_top;            /* CHECK: the newest offset that was handed out when asking, */
+    struct gush_epoch seen_epoch; /* and its epoch */
     struct gush_api_call *call;   /* API calls */
 };
 
@@ -37,7 +38,8 @@ struct gush_remote {
     uint64_t generation; /* of the connection that acknowledged */
     uint64_t leave_due_ms, check_due_ms;
     struct waiter *waiting; /* for the acknowledgement */
-    uint64_t seen_top;
+    uint64_t seen_top;      /* newest offset handed to anybody, live or from history */
+    struct gush_epoch seen_epoch;
 };
 
 struct gush_remote *gush_remote_new(void)
@@ -308,11 +310,29 @@ void gush_remote_leave(struct gush_node *node, struct gush_channel *ch, uint64_t
         calls.subscribe = true;
     } else {
         r->state = OUT;
-        r->seen_top = 0;
     }
     r->wanted = false;
     gush_channel_unlock(&node->channels, ch, &posting);
     gush_remote_call(node, ch, &calls);
+}
+
+/* ---- positions --------------------------------------------------------------------------------
+ */
+
+static bool same_epoch(const struct gush_epoch *a, const struct gush_epoch *b)
+{
+    return gush_span_eq(gush_epoch_span(a), gush_epoch_span(b));
+}
+
+/* Locked: somebody's position may be |offset| from now on. */
+static void saw(struct gush_remote *r, uint64_t offset, const struct gush_epoch *epoch)
+{
+    if (!same_epoch(&r->seen_epoch, epoch)) {
+        r->seen_epoch = *epoch;
+        r->seen_top = 0;
+    }
+    if (offset > r->seen_top)
+        r->seen_top = offset;
 }
 
 /* ---- position checks --------------------------------------------------------------------------
@@ -326,6 +346,7 @@ static void check(struct gush_channel *ch, struct gush_remote_calls *calls)
         return;
     struct gush_broker_request *q = request_new(CHECK, ch);
     q->seen_top = r->seen_top;
+    q->seen_epoch = r->seen_epoch;
     q->next = calls->asks;
     calls->asks = q;
     r->checking = true;
@@ -505,7 +526,7 @@ void gush_broker_on_publication(struct gush_node *node, struct gush_span channel
     if (e.n)
         memcpy(e.s, epoch.p, e.n);
     if (offset > 0)
-        ch->remote->seen_top = offset;
+        saw(ch->remote, offset, &e);
     if (ch->branches_n > 0) {
         struct gush_frames *frames =
             gush_frames_new(GUSH_PUSH_PUB, p, offset == 1 ? gush_epoch_span(&e) : GUSH_SPAN_EMPTY);
@@ -625,7 +646,9 @@ static void ask_done(struct gush_node *node, struct gush_broker_request *q,
     bool current = ch->remote->generation == q->generation && ch->remote->state == IN;
     if (GUSH_BUG(GUSH_BUG_OLD_GENERATION_ACCEPTED) || GUSH_BUG(GUSH_BUG_HISTORY_BEFORE_ACK))
         current = true;
-    if (result->ok && !current) {
+    if (result->ok && current) {
+        saw(ch->remote, result->top, &result->epoch);
+    } else if (result->ok) {
         /* The connection changed meanwhile: ask again, now or when it is acknowledged. */
         q->waiters = NULL;
         while (w) {
@@ -653,8 +676,9 @@ static void check_done(struct gush_node *node, struct gush_broker_request *q, bo
     set_epoch(&e, epoch);
     gush_mutex_lock(&ch->lock);
     ch->remote->checking = false;
+    bool lost = same_epoch(&q->seen_epoch, &e) && q->seen_top > top;
     if (ok && ch->remote->generation == q->generation && ch->remote->state == IN)
-        gush_channel_post(ch, &posting, GUSH_DELIVERY_CHECK, NULL, top, &e, q->seen_top > top);
+        gush_channel_post(ch, &posting, GUSH_DELIVERY_CHECK, NULL, top, &e, lost);
     else
         ch->remote->check_due_ms = 1; /* soon again */
     gush_channel_unlock(&node->channels, ch, &posting);
