@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "server/base/error.h"
+
 #include "server/config/config.h"
 
 struct gush_app;

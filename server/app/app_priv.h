@@ -2,16 +2,19 @@
 #ifndef GUSH_APP_APP_PRIV_H
 #define GUSH_APP_APP_PRIV_H
 
-#include "server/app/app.h"
+#include "server/net/listener.h"
+#include "server/net/loop.h"
+
 #include "server/auth/token.h"
-#include "server/engine/node.h"
 #include "server/http/cors.h"
 #include "server/http/h1.h"
 #include "server/http/router.h"
-#include "server/net/listener.h"
-#include "server/net/loop.h"
 #include "server/rpc/queue.h"
 #include "server/rpc/server.h"
+
+#include "server/engine/node.h"
+
+#include "server/app/app.h"
 
 struct gush_api_grpc;
 struct gush_grpc_uni;
@@ -21,7 +24,7 @@ struct gush_sse;
 struct gush__app_door {
     const char *name; /* in logs: "http", "grpc_api", "uni_grpc" */
     uint16_t port;
-    int *fds; /* by loop; -1 once its loop has it */
+    int *fds;                       /* by loop; -1 once its loop has it */
     struct gush_rpc_server *server; /* where connections go; NULL: HTTP */
     const struct gush_router *router;
 };
@@ -40,7 +43,7 @@ struct gush_app {
         struct gush_h1 *h1[GUSH__APP_DOORS_MAX];
         struct gush_listener *listeners[GUSH__APP_DOORS_MAX];
         bool failed;
-    } *loops;
+    } * loops;
     struct gush_rpc_queue **queues;
     struct gush__app_door doors[GUSH__APP_DOORS_MAX];
     size_t doors_n;
@@ -53,12 +56,12 @@ struct gush_app {
     bool started;
 };
 
-/* ---- routes.c: what is answered over HTTP ------------------------------------------------------ */
+/* ---- routes.c: what is answered over HTTP --------------------------------------------------- */
 
 GUSH_MUST_USE gush_err gush__app_routes(struct gush_app *app, char *message, size_t message_n);
 void gush__app_routes_free(struct gush_app *app);
 
-/* ---- rpc.c: what is answered over gRPC --------------------------------------------------------- */
+/* ---- rpc.c: what is answered over gRPC ------------------------------------------------------ */
 
 GUSH_MUST_USE gush_err gush__app_rpc(struct gush_app *app, char *message, size_t message_n);
 void gush__app_rpc_free(struct gush_app *app);

@@ -4,16 +4,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/app/app_priv.h"
 #include "server/base/assert.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/mem.h"
 #include "server/base/text.h"
+
 #include "server/net/tcp.h"
+
 #include "server/rpc/library.h"
 
-/* ---- the engine's host ------------------------------------------------------------------------ */
+#include "server/app/app_priv.h"
+
+/* ---- the engine's host ---------------------------------------------------------------------- */
 
 static int64_t host_wall_ms(void *host)
 {
@@ -48,7 +51,7 @@ static uint64_t new_seed(void)
     return seed;
 }
 
-/* ---- lanes ------------------------------------------------------------------------------------ */
+/* ---- lanes ---------------------------------------------------------------------------------- */
 
 static size_t by_cores(int64_t configured, size_t most)
 {
@@ -124,7 +127,7 @@ static gush_err new_node(struct gush_app *app, char *message, size_t message_n)
     return GUSH_OK;
 }
 
-/* ---- doors ------------------------------------------------------------------------------------ */
+/* ---- doors ---------------------------------------------------------------------------------- */
 
 /* Binds |host|:|port|, one socket per loop. */
 static gush_err open_door(struct gush_app *app, const char *name, const char *host, int64_t port,
@@ -197,19 +200,19 @@ static void set_up_loop(struct gush_loop *loop, void *arg)
         void *accepted_arg = door->server;
 
         if (door->server == NULL) {
-            l->h1[i] = gush_h1_new(loop, &(struct gush_h1_options){
-                                             .router = door->router, .wall_ms = gush_clock_wall_ms});
+            l->h1[i] = gush_h1_new(loop, &(struct gush_h1_options){.router = door->router,
+                                                                   .wall_ms = gush_clock_wall_ms});
             accepted = gush_h1_accept;
             accepted_arg = l->h1[i];
         }
-        if (gush_listener_open(loop, door->fds[index], accepted, accepted_arg,
-                               &l->listeners[i]) != GUSH_OK)
+        if (gush_listener_open(loop, door->fds[index], accepted, accepted_arg, &l->listeners[i]) !=
+            GUSH_OK)
             l->failed = true;
         door->fds[index] = -1;
     }
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 gush_err gush_app_new(const struct gush_config *config, struct gush_app **out, char *message,
                       size_t message_n)

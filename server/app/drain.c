@@ -2,16 +2,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "server/app/app_priv.h"
 #include "server/base/clock.h"
 #include "server/base/codes.h"
 #include "server/base/log.h"
 #include "server/base/mem.h"
+
 #include "server/rpc/library.h"
 
-#define POLL_MS     5
-#define CANCEL_MS   2000
-#define LAST_CALLS  1000 /* of the shutdown time, kept for API calls under way */
+#include "server/app/app_priv.h"
+
+#define POLL_MS    5
+#define CANCEL_MS  2000
+#define LAST_CALLS 1000 /* of the shutdown time, kept for API calls under way */
 
 static uint64_t live_clients(const struct gush_app *app)
 {

@@ -5,9 +5,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "server/app/app.h"
 #include "server/base/log.h"
+
 #include "server/config/config.h"
+
+#include "server/app/app.h"
 
 extern char **environ;
 
@@ -111,8 +113,7 @@ static int serve(const struct gush_config *config)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
-    if (*config->pid_file &&
-        write_pid_file(config->pid_file, message, sizeof message) != GUSH_OK)
+    if (*config->pid_file && write_pid_file(config->pid_file, message, sizeof message) != GUSH_OK)
         return fatal("cannot start", message);
     gush_log(GUSH_LOG_INFO, "starting gush", GUSH_F("version", GUSH_VERSION),
              GUSH_FI("pid", getpid()), GUSH_F("engine", "memory"));

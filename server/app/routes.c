@@ -3,15 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/app/app_priv.h"
-#include "server/app/demo_page.h"
 #include "server/base/buf.h"
 #include "server/base/mem.h"
+
+#include "server/app/app_priv.h"
+#include "server/app/demo_page.h"
 #include "transports/sse/sse.h"
 
 #define ANSWER_MAX (64 * 1024)
 
-/* ---- handlers of the app itself --------------------------------------------------------------- */
+/* ---- handlers of the app itself ------------------------------------------------------------- */
 
 /* Live objects as one JSON object: tests end when it is all zero. */
 static void debug_live(void *arg, struct gush_stream *s, const struct gush_http_request *request,
@@ -58,7 +59,7 @@ static void demo_page(void *arg, struct gush_stream *s, const struct gush_http_r
                                         .body = gush_span_of(gush_demo_page, gush_demo_page_n)});
 }
 
-/* ---- tables ----------------------------------------------------------------------------------- */
+/* ---- tables --------------------------------------------------------------------------------- */
 
 static gush_err add(struct gush_router *router, const char *path, unsigned methods,
                     gush_stream_handler *handle, void *arg, char *message, size_t message_n)

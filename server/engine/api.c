@@ -10,8 +10,7 @@
 #include "server/engine/presence.h"
 #include "server/engine/remote.h"
 
-/* ---- answering --------------------------------------------------------------------------------
- */
+/* ---- answering ------------------------------------------------------------------------------ */
 
 static void answer_open(struct gush_lane *lane, struct gush_letter *letter)
 {
@@ -46,8 +45,7 @@ static uint32_t resolve(const struct gush_node *node, struct gush_span channel,
     return GUSH_ERROR_NONE;
 }
 
-/* ---- publish ----------------------------------------------------------------------------------
- */
+/* ---- publish -------------------------------------------------------------------------------- */
 
 static struct gush_publication *publication_of(const struct gush_publish_call *call,
                                                struct gush_bytes *name)
@@ -134,8 +132,7 @@ void gush_publish(struct gush_node *node, struct gush_publish_call *call)
     gush__node_answer(&call->call, error);
 }
 
-/* ---- history ----------------------------------------------------------------------------------
- */
+/* ---- history -------------------------------------------------------------------------------- */
 
 static uint32_t read_stream(struct gush_node *node, struct gush_history_call *call,
                             const struct gush_channel_options *options)
@@ -216,8 +213,7 @@ void gush_history_remove(struct gush_node *node, struct gush_history_remove_call
     gush__node_answer(&call->call, error);
 }
 
-/* ---- presence ---------------------------------------------------------------------------------
- */
+/* ---- presence ------------------------------------------------------------------------------- */
 
 void gush_presence(struct gush_node *node, struct gush_presence_call *call)
 {
@@ -246,8 +242,7 @@ void gush_presence(struct gush_node *node, struct gush_presence_call *call)
     gush__node_answer(&call->call, error);
 }
 
-/* ---- channels, info ---------------------------------------------------------------------------
- */
+/* ---- channels, info ------------------------------------------------------------------------- */
 
 static void list_shard(struct gush_channel_shard *sh, struct gush_channels_call *call, size_t *cap)
 {

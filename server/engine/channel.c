@@ -8,8 +8,7 @@
 #include "server/engine/presence.h"
 #include "server/engine/remote.h"
 
-/* ---- references and the end -------------------------------------------------------------------
- */
+/* ---- references and the end ----------------------------------------------------------------- */
 
 struct gush_channel *gush_channel_ref(struct gush_channel *ch)
 {
@@ -63,8 +62,7 @@ static struct gush_span channel_key(const void *entry)
     return gush_bytes_span(((const struct gush_channel *)entry)->name);
 }
 
-/* ---- the shard's heap of deadlines ------------------------------------------------------------
- */
+/* ---- the shard's heap of deadlines ---------------------------------------------------------- */
 
 static void heap_put(struct gush_channel_shard *sh, uint32_t at, struct gush_channel *ch)
 {
@@ -136,8 +134,7 @@ void gush_channel_schedule(struct gush_channel_table *t, struct gush_channel *ch
     heap_down(sh, ch->heap_at - 1);
 }
 
-/* ---- streams that were only read --------------------------------------------------------------
- */
+/* ---- streams that were only read ------------------------------------------------------------ */
 
 static void unread_remove(struct gush_channel_shard *sh, struct gush_channel *ch)
 {
@@ -196,8 +193,7 @@ static void unread_evict(struct gush_channel_table *t, struct gush_channel_shard
         gush_channel_unref(ch);
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 static struct gush_span idempotency_key(const void *entry);
 
@@ -351,8 +347,7 @@ void gush_channel_release(struct gush_channel_table *t, struct gush_channel *ch)
     gush_channel_unref(ch);
 }
 
-/* ---- letters ----------------------------------------------------------------------------------
- */
+/* ---- letters -------------------------------------------------------------------------------- */
 
 void gush_channel_post(struct gush_channel *ch, struct gush_posting *posting,
                        enum gush_delivery_kind kind, struct gush_frames *frames, uint64_t offset,
@@ -403,8 +398,7 @@ void gush_channel_publish(struct gush_channel *ch, struct gush_posting *posting,
     gush_frames_unref(frames);
 }
 
-/* ---- branches ---------------------------------------------------------------------------------
- */
+/* ---- branches ------------------------------------------------------------------------------- */
 
 struct gush_branch *gush_channel_link(struct gush_channel *ch, struct gush_lane *lane)
 {
@@ -461,8 +455,7 @@ uint32_t gush_channel_subscribers(const struct gush_channel *ch)
     return n;
 }
 
-/* ---- deadlines --------------------------------------------------------------------------------
- */
+/* ---- deadlines ------------------------------------------------------------------------------ */
 
 /* Both locked. The stream's position is forgotten; who still listens is told. */
 static void expire_stream(struct gush_channel_table *t, struct gush_channel *ch, uint64_t now_ms,
@@ -550,8 +543,7 @@ bool gush_channel_sweep(struct gush_channel_table *t, unsigned shard, uint64_t n
     return more;
 }
 
-/* ---- idempotency ------------------------------------------------------------------------------
- */
+/* ---- idempotency ---------------------------------------------------------------------------- */
 
 struct gush_idempotency {
     struct gush_idempotency *next; /* by age */
@@ -625,8 +617,7 @@ void gush_channel_remember(struct gush_channel_table *t, struct gush_channel_sha
     sh->idempotency_newest = e;
 }
 
-/* ---- the end of the table ---------------------------------------------------------------------
- */
+/* ---- the end of the table ------------------------------------------------------------------- */
 
 void gush_channel_table_fini(struct gush_channel_table *t)
 {

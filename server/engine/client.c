@@ -68,8 +68,7 @@ struct gush_subscription *gush__client_find_sub(const struct gush_client *c,
     return NULL;
 }
 
-/* ---- the queue --------------------------------------------------------------------------------
- */
+/* ---- the queue ------------------------------------------------------------------------------ */
 
 uint64_t gush__client_queue_limit(const struct gush_client *c)
 {
@@ -171,8 +170,7 @@ void gush__client_queue_reply(struct gush_client *c, const struct gush_reply *re
     queue_bytes(c, err, bytes);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 /* Hands one burst to the transport. True: there is more and it may be written at once. */
 static bool flush_once(struct gush_client *c)
@@ -247,8 +245,7 @@ size_t gush_client_flight(const struct gush_client *c, struct gush_frame *frames
     return gush_outbox_frames(&c->out, c->transport->form, frames, n);
 }
 
-/* ---- the end ----------------------------------------------------------------------------------
- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 void gush_client_disconnect(struct gush_client *c, uint32_t code, const char *reason)
 {
@@ -324,8 +321,7 @@ void gush_client_on_closed(struct gush_client *c)
     free_when_idle(c);
 }
 
-/* ---- time -------------------------------------------------------------------------------------
- */
+/* ---- time ----------------------------------------------------------------------------------- */
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {

@@ -57,8 +57,7 @@ void gush__client_plan_free(struct gush_client *c)
     c->plan = NULL;
 }
 
-/* ---- failing ----------------------------------------------------------------------------------
- */
+/* ---- failing -------------------------------------------------------------------------------- */
 
 /* An error reply has no place on a unidirectional transport: it becomes a disconnect. */
 static void fail_error(struct gush_client *c, uint32_t error)
@@ -101,8 +100,7 @@ static void log_denied(const struct gush_client *c, const char *message, const c
              GUSH_F("cause", why));
 }
 
-/* ---- credentials ------------------------------------------------------------------------------
- */
+/* ---- credentials ---------------------------------------------------------------------------- */
 
 static bool accept_expiry(struct gush_client *c, const struct gush_claims *claims)
 {
@@ -151,8 +149,7 @@ static bool accept_token(struct gush_client *c, struct gush_span token, struct g
     return true;
 }
 
-/* ---- which channels ---------------------------------------------------------------------------
- */
+/* ---- which channels ------------------------------------------------------------------------- */
 
 static struct gush_span plan_key(const void *entry)
 {
@@ -191,6 +188,11 @@ static bool plan_token_subs(struct gush_client *c, const struct gush_claims *cla
         const struct gush_token_sub *s = &claims->subs[i];
         const struct gush_channel_options *options;
 
+        if (s->channel.n == 0) {
+            log_denied(c, "invalid connection token", "a channel without a name", s->channel);
+            gush_client_disconnect(c, GUSH_DISCONNECT_INVALID_TOKEN, NULL);
+            return false;
+        }
         if (gush_config_channel(c->node->config, s->channel, &options, NULL) != GUSH_OK) {
             log_denied(c, "unknown channel in token", "no such namespace", s->channel);
             fail_error(c, GUSH_ERROR_UNKNOWN_CHANNEL);
@@ -248,8 +250,9 @@ static bool plan_request_subs(struct gush_client *c, const struct gush_connect_r
         const struct gush_channel_options *options;
         struct plan_sub *p = gush_map_find(&c->plan->by_channel, s->channel);
 
-        if (gush_config_channel(c->node->config, s->channel, &options, NULL) != GUSH_OK) {
-            log_denied(c, "bad request", "no such namespace", s->channel);
+        if (s->channel.n == 0 ||
+            gush_config_channel(c->node->config, s->channel, &options, NULL) != GUSH_OK) {
+            log_denied(c, "bad request", "no such channel", s->channel);
             gush_client_disconnect(c, GUSH_DISCONNECT_BAD_REQUEST, NULL);
             return false;
         }
@@ -268,8 +271,7 @@ static bool plan_request_subs(struct gush_client *c, const struct gush_connect_r
     return true;
 }
 
-/* ---- subscribing ------------------------------------------------------------------------------
- */
+/* ---- subscribing ---------------------------------------------------------------------------- */
 
 static bool overridden(int8_t override, bool option)
 {
@@ -436,8 +438,7 @@ static void subscribe(struct gush_client *c, struct plan_sub *p)
         subscribe_local(c, p, ch);
 }
 
-/* ---- the connect push -------------------------------------------------------------------------
- */
+/* ---- the connect push ----------------------------------------------------------------------- */
 
 static struct gush_pub *views(const struct plan_sub *p)
 {
@@ -556,8 +557,7 @@ static void finish(struct gush_client *c)
     }
 }
 
-/* ---- answers of a remote broker ---------------------------------------------------------------
- */
+/* ---- answers of a remote broker ------------------------------------------------------------- */
 
 static struct plan_sub *plan_by_serial(const struct gush_client *c, uint32_t serial)
 {
@@ -602,8 +602,7 @@ void gush__client_on_answer(struct gush_client *c, uint32_t serial,
         finish(c);
 }
 
-/* ---- the request ------------------------------------------------------------------------------
- */
+/* ---- the request ---------------------------------------------------------------------------- */
 
 static bool enter_user(struct gush_client *c)
 {

@@ -60,7 +60,7 @@ void gush__client_arm(struct gush_client *c);
 struct gush_subscription *gush__client_find_sub(const struct gush_client *c,
                                                 struct gush_span channel);
 
-/* ---- client_subs.c: entering and leaving channels -------------------------------------------- */
+/* ---- client_subs.c: entering and leaving channels ------------------------------------------- */
 
 struct gush_sub_options {
     bool positioned, recoverable, push_join_leave, presence, join_leave, from_token;
@@ -75,7 +75,7 @@ void gush__client_subs_detach(struct gush_client *c);
 /* Behind the end: presence and leave, then frees them. */
 void gush__client_subs_free(struct gush_client *c);
 
-/* ---- client_connect.c ------------------------------------------------------------------------ */
+/* ---- client_connect.c ----------------------------------------------------------------------- */
 
 void gush__client_plan_free(struct gush_client *c);
 /* A broker answered for the subscription |serial|. |result| is borrowed; NULL: acknowledged only.

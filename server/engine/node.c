@@ -17,8 +17,7 @@
 #define SWEEP_LIMIT      GUSH_SIM_SMALL(64, 2) /* channels expired per shard and visit */
 #define DISCONNECT_BATCH GUSH_SIM_SMALL(256, 2)
 
-/* ---- time and chance --------------------------------------------------------------------------
- */
+/* ---- time and chance ------------------------------------------------------------------------ */
 
 uint64_t gush__node_now_ms(const struct gush_node *node)
 {
@@ -72,8 +71,7 @@ const struct gush_config *gush_node_config(const struct gush_node *node)
     return node->config;
 }
 
-/* ---- doors: backpressure ----------------------------------------------------------------------
- */
+/* ---- doors: backpressure -------------------------------------------------------------------- */
 
 static bool behind(const struct gush_node *node, unsigned divisor)
 {
@@ -131,8 +129,7 @@ bool gush_node_hold(struct gush_node *node, struct gush_door *door)
     return true;
 }
 
-/* ---- lanes ------------------------------------------------------------------------------------
- */
+/* ---- lanes ---------------------------------------------------------------------------------- */
 
 struct gush_lane_state *gush__lane_state(const struct gush_node *node, const struct gush_lane *lane)
 {
@@ -205,8 +202,7 @@ void gush_node_lane_start(struct gush_node *node, struct gush_lane *lane)
     gush_wheel_arm(&lane->wheel, &s->sweep, gush_lane_now_ms(lane) + SWEEP_MS);
 }
 
-/* ---- everybody out ----------------------------------------------------------------------------
- */
+/* ---- everybody out -------------------------------------------------------------------------- */
 
 struct everybody_out {
     struct gush_letter letter;
@@ -246,8 +242,7 @@ void gush_node_disconnect_all(struct gush_node *node, uint32_t code)
     }
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 struct gush_node *gush_node_new(const struct gush_node_options *o)
 {

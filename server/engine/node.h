@@ -166,7 +166,7 @@ struct gush_door {
  * half. False: go on. Calling again while waiting is allowed. */
 bool gush_node_hold(struct gush_node *node, struct gush_door *door);
 
-/* ---- What is alive, for /debug/live and tests ------------------------------------------------ */
+/* ---- What is alive, for /debug/live and tests ----------------------------------------------- */
 
 struct gush_live {
     uint64_t clients, subscriptions, channels, branches, users, publications, frames, letters,
@@ -174,7 +174,7 @@ struct gush_live {
 };
 void gush_node_live(const struct gush_node *node, struct gush_live *out);
 
-/* ---- Answers of a remote broker (see port_broker.h) ------------------------------------------ */
+/* ---- Answers of a remote broker (see port_broker.h) ----------------------------------------- */
 
 /* The PUB/SUB connection is up (again): |generation| grows. Channels in use are subscribed anew. */
 void gush_broker_on_connected(struct gush_node *node, uint64_t generation);

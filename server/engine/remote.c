@@ -79,8 +79,7 @@ uint64_t gush_remote_scheduled(const struct gush_remote *r)
     return gush_remote_wants_schedule(r) ? r->leave_due_ms : UINT64_MAX;
 }
 
-/* ---- answers travel to lanes ------------------------------------------------------------------
- */
+/* ---- answers travel to lanes ---------------------------------------------------------------- */
 
 struct answer {
     struct gush_letter letter;
@@ -162,8 +161,7 @@ static void answer_failure(struct gush_node *node, struct waiter *waiters)
     gush_remote_result_unref(r);
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 static struct gush_broker_request *request_new(enum request_kind kind, struct gush_channel *ch)
 {
@@ -285,8 +283,7 @@ void gush_remote_again(struct gush_node *node, struct gush_channel *ch,
     gush_remote_call(node, ch, &calls);
 }
 
-/* ---- leaving ----------------------------------------------------------------------------------
- */
+/* ---- leaving -------------------------------------------------------------------------------- */
 
 /* The call must not be overtaken by a SUBSCRIBE of somebody who comes now: until it returned, the
  * channel is going, and whoever comes waits for us to subscribe it anew. */
@@ -316,8 +313,14 @@ void gush_remote_leave(struct gush_node *node, struct gush_channel *ch, uint64_t
     gush_remote_call(node, ch, &calls);
 }
 
-/* ---- positions --------------------------------------------------------------------------------
- */
+/* ---- positions ------------------------------------------------------------------------------ */
+
+static void set_epoch(struct gush_epoch *out, struct gush_span epoch)
+{
+    out->n = (uint8_t)(epoch.n > GUSH_EPOCH_MAX ? GUSH_EPOCH_MAX : epoch.n);
+    if (out->n)
+        memcpy(out->s, epoch.p, out->n);
+}
 
 static bool same_epoch(const struct gush_epoch *a, const struct gush_epoch *b)
 {
@@ -335,8 +338,7 @@ static void saw(struct gush_remote *r, uint64_t offset, const struct gush_epoch 
         r->seen_top = offset;
 }
 
-/* ---- position checks --------------------------------------------------------------------------
- */
+/* ---- position checks ------------------------------------------------------------------------ */
 
 static void check(struct gush_channel *ch, struct gush_remote_calls *calls)
 {
@@ -413,8 +415,7 @@ void gush_remote_check_shard(struct gush_node *node, unsigned shard, uint64_t no
     gush_free(list);
 }
 
-/* ---- the broker's connection ------------------------------------------------------------------
- */
+/* ---- the broker's connection ---------------------------------------------------------------- */
 
 static bool rejoin(struct gush_channel *ch, uint64_t now_ms)
 {
@@ -522,9 +523,7 @@ void gush_broker_on_publication(struct gush_node *node, struct gush_span channel
 
     if (ch == NULL)
         return;
-    e.n = (uint8_t)(epoch.n > GUSH_EPOCH_MAX ? GUSH_EPOCH_MAX : epoch.n);
-    if (e.n)
-        memcpy(e.s, epoch.p, e.n);
+    set_epoch(&e, epoch);
     if (offset > 0)
         saw(ch->remote, offset, &e);
     if (ch->branches_n > 0) {
@@ -537,8 +536,7 @@ void gush_broker_on_publication(struct gush_node *node, struct gush_span channel
     gush_channel_release(&node->channels, ch);
 }
 
-/* ---- API calls over the broker ----------------------------------------------------------------
- */
+/* ---- API calls over the broker -------------------------------------------------------------- */
 
 void gush_remote_publish(struct gush_node *node, struct gush_publish_call *call,
                          const struct gush_channel_options *options)
@@ -586,13 +584,6 @@ void gush_remote_history_remove(struct gush_node *node, struct gush_history_remo
     node->broker->history_remove(node->broker->broker, call->channel, q);
 }
 
-static void set_epoch(struct gush_epoch *out, struct gush_span epoch)
-{
-    out->n = (uint8_t)(epoch.n > GUSH_EPOCH_MAX ? GUSH_EPOCH_MAX : epoch.n);
-    if (out->n)
-        memcpy(out->s, epoch.p, out->n);
-}
-
 void gush_broker_on_published(struct gush_node *node, struct gush_broker_request *q, bool ok,
                               uint64_t offset, struct gush_span epoch)
 {
@@ -606,8 +597,7 @@ void gush_broker_on_published(struct gush_node *node, struct gush_broker_request
     gush_free(q);
 }
 
-/* ---- what the broker read ---------------------------------------------------------------------
- */
+/* ---- what the broker read ------------------------------------------------------------------- */
 
 static struct gush_publication **copy_refs(struct gush_publication *const *publications, size_t n)
 {
