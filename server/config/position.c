@@ -91,6 +91,8 @@ static void walk_object(struct walk *w, unsigned depth)
             break;
         key = w->p + 1;
         skip_string(w);
+        if (w->p == key) /* the text ends behind the opening quote */
+            break;
         before = push(w, key, (size_t)(w->p - key) - 1);
         if (!take(w, ':'))
             break;

@@ -95,9 +95,7 @@ bool gush__keys_suggest(const struct gush__table *table, const char *path, char 
     if (s.path_n < 3 || s.path_n > WORD_MAX)
         return false;
     s.segments = dots(path) + 1;
-    limit = s.path_n < 8 ? 2 : 3; /* first distance that is too far */
-    if (s.path_n > 16)
-        limit = 4;
+    limit = s.path_n < 8 ? 2 : s.path_n <= 16 ? 3 : 4; /* first distance that is too far */
     s.best = limit;
     search_table(&s, table, "");
     return s.best < limit;

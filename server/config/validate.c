@@ -206,6 +206,9 @@ static gush_err check_client(struct gush__load *l)
 
 static bool internal_is_separate(const struct gush_config *config)
 {
+    const char *address = *config->http_server.internal_address
+                              ? config->http_server.internal_address
+                              : config->http_server.address;
     uint64_t port = 0;
 
     if (*config->http_server.internal_port == '\0')
@@ -213,7 +216,7 @@ static bool internal_is_separate(const struct gush_config *config)
     if (gush_parse_u64(gush_span_str(config->http_server.internal_port), &port) != GUSH_OK)
         return false;
     return port != (uint64_t)config->http_server.port || port == 0 ||
-           strcmp(config->http_server.internal_address, config->http_server.address) != 0;
+           strcmp(address, config->http_server.address) != 0;
 }
 
 static gush_err check_ports(struct gush__load *l)
@@ -232,6 +235,28 @@ static gush_err check_ports(struct gush__load *l)
         return gush__load_fail(
             l, "external_h2c requires custom separate internal_port to be configured%s",
             where_key(l, "http_server.h2c_external"));
+    return GUSH_OK;
+}
+
+/* Trailing slashes do not count; nothing left is the root. */
+static void trim_path(char *path)
+{
+    size_t n = strlen(path);
+
+    GUSH_ASSERT(n > 0);
+    while (n > 1 && path[n - 1] == '/')
+        path[--n] = '\0';
+}
+
+static gush_err trim_paths(struct gush__load *l)
+{
+    struct gush_config *config = l->config;
+
+    trim_path(config->http_api.handler_prefix);
+    trim_path(config->uni_sse.handler_prefix);
+    trim_path(config->health.handler_prefix);
+    trim_path(config->debug.handler_prefix);
+    trim_path(config->demo.handler_prefix);
     return GUSH_OK;
 }
 
@@ -270,8 +295,13 @@ static gush_err check_paths(struct gush__load *l)
 gush_err gush__validate(struct gush__load *l)
 {
     static gush_err (*const checks[])(struct gush__load *) = {
-        check_ports,    check_client,           gush__namespaces_finish,
-        check_channels, check_personal_channel, check_uni_codes,
+        check_ports,
+        check_client,
+        gush__namespaces_finish,
+        check_channels,
+        check_personal_channel,
+        check_uni_codes,
+        trim_paths,
         check_paths,
     };
     gush_err err = GUSH_OK;
@@ -305,16 +335,6 @@ void gush__validate_warn(struct gush__load *l)
 }
 
 /* ---- what follows from other values ---------------------------------------------------------- */
-
-/* Trailing slashes do not count; nothing left is the root. */
-static void trim_path(char *path)
-{
-    size_t n = strlen(path);
-
-    GUSH_ASSERT(n > 0);
-    while (n > 1 && path[n - 1] == '/')
-        path[--n] = '\0';
-}
 
 /* Zeros that got past the defaults, from the environment: the engine's own idea of them. */
 static void settle_zeros(struct gush_config *config)
@@ -362,11 +382,8 @@ void gush__validate_settle(struct gush__load *l)
 
     if (*config->http_server.internal_address == '\0')
         config->http_server.internal_address = config->http_server.address;
-    trim_path(config->http_api.handler_prefix);
-    trim_path(config->uni_sse.handler_prefix);
-    trim_path(config->health.handler_prefix);
-    trim_path(config->debug.handler_prefix);
-    trim_path(config->demo.handler_prefix);
+    if (!internal_is_separate(config))
+        *config->http_server.internal_port = '\0'; /* equal addresses: one listener */
     settle_format(config, &config->channel.without_namespace);
     for (size_t i = 0; i < config->channel.namespaces_n; i++)
         settle_format(config, &config->channel.namespaces[i].options);
