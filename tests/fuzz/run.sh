@@ -57,6 +57,7 @@ for target in "$build"/tests/fuzz/fuzz_*; do
     fi
 done
 
+rmdir "$findings" 2>/dev/null # only if nothing is in it
 if [ -n "$failed" ]; then
     echo "findings in:$failed (inputs in $findings)"
     exit 1

@@ -309,6 +309,8 @@ static void strings_are_unescaped(void **state)
         {"\"\\ud83d\\u0041\"", "\xef\xbf\xbd"
                                "A"},
         {"\"\\ud83d\\ud83d\\ude00\"", "\xef\xbf\xbd\xf0\x9f\x98\x80"},
+        {"\"\\ude00\\ude00\"", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\"\\ud83d\\ue000\"", "\xef\xbf\xbd\xee\x80\x80"},
         {"\"\\ud83d\\n\"", "\xef\xbf\xbd\n"},
     };
     struct gush_buf b;

@@ -36,10 +36,25 @@ static void malformed_messages_are_refused(void **state)
     assert_int_equal(GUARD(CONNECT, "\x38"), GUSH_ESYNTAX);     /* no varint */
     assert_int_equal(GUARD(CONNECT, "\x38\x80"), GUSH_ESYNTAX); /* half a varint */
     assert_int_equal(GUARD(CONNECT, "\x38\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), GUSH_ERANGE);
-    assert_int_equal(GUARD(CONNECT, "\x00\x01"), GUSH_ESYNTAX);                 /* field 0 */
+    assert_int_equal(GUARD(CONNECT, "\x00\x01"), GUSH_ESYNTAX);                /* field 0 */
     assert_int_equal(GUARD(CONNECT, "\xf8\xff\xff\xff\x1f\x01"), GUSH_ERANGE); /* field too big */
     assert_int_equal(GUARD(CONNECT, "\xf9\x01\x01\x02"), GUSH_ESYNTAX); /* unknown, short 64 bit */
     assert_int_equal(GUARD(CONNECT, "\xfd\x01\x01\x02"), GUSH_ESYNTAX); /* unknown, short 32 bit */
+}
+
+/* protobuf-c reads at most five bytes of either. */
+static void tags_and_lengths_have_five_bytes(void **state)
+{
+    static const char five[] = "\xb8\x80\x80\x80\x00\x01\x8a\x80\x80\x80\x00\x81\x80\x80\x80\x00z";
+    ProtobufCMessage *m;
+
+    (void)state;
+    assert_int_equal(guard(CONNECT, gush_span_of(five, sizeof(five) - 1), 100), GUSH_OK);
+    m = protobuf_c_message_unpack(CONNECT, NULL, sizeof(five) - 1, (const uint8_t *)five);
+    assert_non_null(m);
+    protobuf_c_message_free_unpacked(m, NULL);
+    assert_int_equal(GUARD(CONNECT, "\xb8\x80\x80\x80\x80\x00\x01"), GUSH_ERANGE);
+    assert_int_equal(GUARD(CONNECT, "\x0a\x81\x80\x80\x80\x80\x00z"), GUSH_ERANGE);
 }
 
 static void groups_and_unknown_wire_types_are_refused(void **state)
@@ -197,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(malformed_messages_are_refused),
+        cmocka_unit_test(tags_and_lengths_have_five_bytes),
         cmocka_unit_test(groups_and_unknown_wire_types_are_refused),
         cmocka_unit_test(wrong_wire_types_are_refused),
         cmocka_unit_test(strings_must_be_utf8_without_nul),
