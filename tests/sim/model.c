@@ -29,6 +29,7 @@ struct command {
     uint64_t due_us;
     uint32_t channel;
     bool applied, lost;
+    uint64_t generation; /* of the PUB/SUB connection when it was asked */
     struct gush_broker_request *request;
     /* PUBLISH */
     struct gush_publication *publication;
@@ -70,9 +71,9 @@ struct model {
     struct packet *strays; /* acknowledgements of broken connections, in no order */
     struct command *commands;
     bool connected, stopping, calm;
-    uint32_t busy; /* calls into the node under way */
-    uint64_t generation;
-    uint64_t turn_us; /* when the connection breaks, or comes back */
+    uint32_t busy;                         /* calls into the node under way */
+    uint64_t generation, known_generation; /* known: the node was told, and has taken it in */
+    uint64_t turn_us;                      /* when the connection breaks, or comes back */
     uint32_t breaks_left, epochs_n;
 };
 
@@ -208,6 +209,12 @@ static void apply_publish(struct model *m, uint32_t channel,
     epoch->n = 0;
     if (stream) {
         expire(t);
+        if (below(m, 256) < m->faults.forgets_of_256) {
+            forget_kept(t);
+            fresh_epoch(m, t);
+            t->top = 0;
+            m->oracle->channels[channel].holes = true;
+        }
         *offset = ++t->top;
         *epoch = t->epoch;
         keep(t, copy_of(m, channel, publication, *offset), size);
@@ -313,6 +320,7 @@ static struct command *command_new(struct model *m, int kind, struct gush_span n
     c->kind = kind;
     c->channel = channel_of(m, name);
     c->request = request;
+    c->generation = m->generation;
     c->due_us = soon(m);
     c->lost = below(m, 256) < m->faults.lost_of_256;
     return c;
@@ -455,6 +463,7 @@ static void turn_connection(struct model *m)
     call_node(m);
     gush_broker_on_connected(m->node, generation);
     called_node(m);
+    m->known_generation = generation;
 }
 
 /* The broker's side of subscribe and unsubscribe. */
@@ -562,6 +571,9 @@ static void answer(struct model *m, struct command *c)
 {
     bool ok = !c->lost;
 
+    /* Of an older connection: whoever waits for it must be made to ask again. */
+    if (c->kind == HISTORY && ok && c->generation >= m->known_generation)
+        oracle_read(m->oracle, c->channel, gush_epoch_span(&c->epoch), c->top, c->since, c->offset);
     call_node(m);
     if (c->kind == HISTORY)
         gush_broker_on_history(m->node, c->request, ok, c->publications, ok ? c->publications_n : 0,
@@ -712,7 +724,7 @@ void model_calm(struct model *m)
 {
     stage_lock(&m->lock);
     m->breaks_left = 0;
-    m->faults.slow_of_256 = m->faults.lost_of_256 = 0;
+    m->faults.slow_of_256 = m->faults.lost_of_256 = m->faults.forgets_of_256 = 0;
     if (m->connected)
         m->turn_us = STAGE_NEVER;
     stage_unlock(&m->lock);

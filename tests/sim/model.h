@@ -19,12 +19,13 @@
 struct model;
 
 struct model_faults {
-    uint64_t delay_us;    /* usual longest delay of anything */
-    uint32_t slow_of_256; /* answers that take seconds */
-    uint32_t lost_of_256; /* answers that are lost: failure, done or not */
-    uint32_t breaks_n;    /* times that the PUB/SUB connection breaks */
-    bool rewinds;         /* a break may lose the newest writes */
-    bool new_epochs;      /* a break may begin the streams anew */
+    uint64_t delay_us;       /* usual longest delay of anything */
+    uint32_t slow_of_256;    /* answers that take seconds */
+    uint32_t lost_of_256;    /* answers that are lost: failure, done or not */
+    uint32_t breaks_n;       /* times that the PUB/SUB connection breaks */
+    uint32_t forgets_of_256; /* publishes that find the stream gone: a new epoch */
+    bool rewinds;            /* a break may lose the newest writes */
+    bool new_epochs;         /* a break may begin the streams anew */
 };
 
 struct model *model_new(struct oracle *oracle, const struct model_faults *faults, uint64_t seed);

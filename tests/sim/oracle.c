@@ -5,7 +5,8 @@
 
 #include "server/base/mem.h"
 
-#define S(span) (int)(span).n, (const char *)(span).p
+#define TIME_SLACK_US 200000 /* between a publication and its answer */
+#define S(span)       (int)(span).n, (const char *)(span).p
 
 void oracle_init(struct oracle *o, bool local)
 {
@@ -24,6 +25,8 @@ void oracle_fini(struct oracle *o)
             gush_free(e);
         }
     }
+    for (uint32_t i = 0; i < o->channels_n; i++)
+        gush_free(o->channels[i].reads);
     gush_free(o->records);
     stage_lock_fini(&o->lock);
 }
@@ -171,6 +174,16 @@ void oracle_bind(struct oracle *o, uint32_t channel, struct gush_span epoch, uin
     stage_unlock(&o->lock);
 }
 
+/* A publication entered the stream now. What was kept before may have expired in between. */
+static void note_publish(struct oracle_channel *ch)
+{
+    uint64_t now_us = stage_now_us();
+
+    if (ch->last_publish_us && now_us + TIME_SLACK_US >= ch->last_publish_us + ch->ttl_us)
+        ch->removed = true;
+    ch->last_publish_us = now_us;
+}
+
 void oracle_end(struct oracle *o, uint32_t id, enum oracle_fate fate, struct gush_span epoch,
                 uint64_t offset)
 {
@@ -180,8 +193,8 @@ void oracle_end(struct oracle *o, uint32_t id, enum oracle_fate fate, struct gus
 
     r->ended = oracle_tick(o);
     r->fate = fate == ORACLE_REFUSED && r->applied ? ORACLE_UNSURE : fate;
-    if (fate == ORACLE_ACCEPTED)
-        ch->last_publish_us = stage_now_us();
+    if (fate == ORACLE_ACCEPTED && !r->applied)
+        note_publish(ch);
     if (epoch.n)
         bind(o, r->channel, epoch, offset, id);
     else if (fate == ORACLE_ACCEPTED && ch->stream && r->publisher < 8)
@@ -197,6 +210,7 @@ void oracle_applied(struct oracle *o, uint32_t id, struct gush_span epoch, uint6
     if (r->applied)
         stage_fail("publication %u reached the broker twice", id);
     r->applied = true;
+    note_publish(&o->channels[r->channel]);
     if (epoch.n)
         bind(o, r->channel, epoch, offset, id);
     stage_unlock(&o->lock);
@@ -214,6 +228,36 @@ void oracle_current(struct oracle *o, uint32_t channel, struct gush_span epoch, 
     grow(ch->current, top);
     ch->current->top = top;
     stage_unlock(&o->lock);
+}
+
+void oracle_read(struct oracle *o, uint32_t channel, struct gush_span epoch, uint64_t top,
+                 bool since, uint64_t offset)
+{
+    struct oracle_channel *ch = &o->channels[channel];
+
+    stage_lock(&o->lock);
+    if (ch->reads_n == ch->reads_cap) {
+        ch->reads_cap = ch->reads_cap ? ch->reads_cap * 2 : 16;
+        ch->reads = gush_realloc(ch->reads, ch->reads_cap * sizeof(struct oracle_read));
+    }
+    ch->reads[ch->reads_n++] =
+        (struct oracle_read){oracle_tick(o), epoch_of(ch, epoch), top, since, since ? offset : 0};
+    stage_unlock(&o->lock);
+}
+
+bool oracle_was_read(struct oracle_channel *ch, uint64_t tick, const struct oracle_epoch *epoch,
+                     uint64_t top, bool since, uint64_t offset)
+{
+    bool found = false;
+
+    stage_lock(&ch->oracle->lock);
+    for (uint32_t i = ch->reads_n; i > 0 && !found && ch->reads[i - 1].tick > tick; i--) {
+        const struct oracle_read *r = &ch->reads[i - 1];
+        found = r->epoch == epoch && r->top == top && r->since == since &&
+                (!since || r->offset == offset);
+    }
+    stage_unlock(&ch->oracle->lock);
+    return found;
 }
 
 void oracle_history(struct oracle *o, uint32_t channel, struct gush_span epoch, uint64_t top,

@@ -46,6 +46,15 @@ struct oracle_record {
     uint64_t offset;
 };
 
+/* An answer that the broker gave, and that the engine may build on. */
+struct oracle_read {
+    uint64_t tick;
+    struct oracle_epoch *epoch;
+    uint64_t top;
+    bool since;
+    uint64_t offset;
+};
+
 struct oracle_channel {
     struct oracle *oracle;
     uint32_t index;
@@ -58,8 +67,10 @@ struct oracle_channel {
     struct oracle_epoch *epochs;  /* newest known first */
     struct oracle_epoch *current; /* as a read at rest or the broker's model says; NULL unknown */
     uint64_t last_publish_us;
-    bool removed; /* history_remove was called at some time */
-    bool holes;   /* publications may be lost on the way: the broker's connection broke */
+    bool removed; /* history_remove was called at some time, or the list expired */
+    struct oracle_read *reads;
+    uint32_t reads_n, reads_cap;
+    bool holes; /* publications may be lost on the way: the broker's connection broke */
 };
 
 struct oracle {
@@ -95,6 +106,12 @@ void oracle_bind(struct oracle *o, uint32_t channel, struct gush_span epoch, uin
 struct oracle_epoch *oracle_epoch(struct oracle_channel *channel, struct gush_span name);
 /* The truth about a channel at rest: its epoch and top. */
 void oracle_current(struct oracle *o, uint32_t channel, struct gush_span epoch, uint64_t top);
+/* The broker answers a read now, on the connection on which it was asked. */
+void oracle_read(struct oracle *o, uint32_t channel, struct gush_span epoch, uint64_t top,
+                 bool since, uint64_t offset);
+/* There was such an answer behind |tick|. */
+bool oracle_was_read(struct oracle_channel *channel, uint64_t tick,
+                     const struct oracle_epoch *epoch, uint64_t top, bool since, uint64_t offset);
 /* |publications| came from a history read; forward order unless |reverse|. */
 void oracle_history(struct oracle *o, uint32_t channel, struct gush_span epoch, uint64_t top,
                     struct gush_publication *const *publications, size_t n, bool reverse);

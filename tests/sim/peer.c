@@ -275,7 +275,8 @@ static void judge_code(const struct conn *c, uint32_t code)
         ok = plan->small_queues || plan->stalls || plan->very_late;
         break;
     case GUSH_DISCONNECT_INSUFFICIENT_STATE:
-        ok = plan->remote ? f->breaks_n || plan->small_queues : plan->meta_expires;
+        ok = plan->remote ? f->breaks_n || f->forgets_of_256 || plan->small_queues
+                          : plan->meta_expires;
         break;
     case GUSH_DISCONNECT_SERVER_ERROR:
         ok = plan->remote && (f->lost_of_256 || f->slow_of_256 || f->breaks_n);
@@ -420,10 +421,12 @@ static void remember_positions(struct conn *c)
 
 static void give_up_publishes(struct conn *c)
 {
-    for (uint32_t i = 0; i < c->publishes_n; i++)
-        if (!c->publishes[i].answered)
-            oracle_end(&c->peer->world->oracle, c->publishes[i].id, ORACLE_UNSURE, GUSH_SPAN_EMPTY,
-                       0);
+    for (uint32_t i = 0; i < c->publishes_n; i++) {
+        if (c->publishes[i].answered)
+            continue;
+        oracle_end(&c->peer->world->oracle, c->publishes[i].id, ORACLE_UNSURE, GUSH_SPAN_EMPTY, 0);
+        c->peer->mute = c->peer->world->model != NULL;
+    }
 }
 
 /* Ever later: a crowd with small queues could otherwise end each other's connections for ever by
@@ -513,7 +516,7 @@ static void say_something(struct conn *c)
         return;
     uint32_t channel = (uint32_t)below(p, w->oracle.channels_n);
     if (w->model) {
-        if (model_spoilt(w->model, channel))
+        if (p->mute || model_spoilt(w->model, channel))
             return;
         if (c->publishes_n && !c->publishes[c->publishes_n - 1].answered)
             return; /* two at once may overtake each other at the broker */

@@ -69,7 +69,8 @@ struct peer {
     const struct gush_transport *transport;
     uint32_t wants; /* channels, by bit */
     uint32_t acts_left, lives_n;
-    uint32_t phase;    /* the last one it noticed */
+    uint32_t phase; /* the last one it noticed */
+    bool mute; /* a publish of an earlier connection is still on its way: nothing may overtake */
     struct conn *conn; /* the latest */
     /* Position by channel, as an SDK keeps it. */
     struct {

@@ -150,6 +150,8 @@ static void choose_faults(struct plan *p, struct dice *d)
         f->slow_of_256 = 20;
     if (once_in(d, 4))
         f->lost_of_256 = 12;
+    if (once_in(d, 3))
+        f->forgets_of_256 = 20;
     if (once_in(d, 2))
         f->breaks_n = 1 + below(d, 3);
     f->rewinds = f->breaks_n && once_in(d, 4);

@@ -55,7 +55,7 @@ static void justify_refusal(const struct view *v, const struct wire_sub *sub)
     if (v->from > sub->offset || ch->removed || ch->holes || (int64_t)missing > ch->size ||
         missing > 300)
         return;
-    if (missing && stage_now_us() >= ch->last_publish_us + ch->ttl_us)
+    if (missing && stage_now_us() + 200000 >= ch->last_publish_us + ch->ttl_us)
         return;
     stage_fail("%s, %.*s: recovery from offset %llu refused without reason: same epoch, top %llu, "
                "%lld kept",
@@ -87,6 +87,18 @@ static void check_shape(const struct view *v, const struct wire_sub *sub)
                    (ull)sub->offset);
 }
 
+/* Behind a broker: what was told must stem from an answer that counts, given since it asked. */
+static void justify_position(const struct view *v, const struct wire_sub *sub)
+{
+    bool since = v->recover && v->channel->recoverable;
+    uint64_t top = sub->recovered ? v->from + sub->pubs_n : sub->offset;
+
+    if (!oracle_was_read(v->channel, v->asked, v->epoch, top, since, v->from))
+        stage_fail("%s, %.*s: told top %llu, but the broker gave no such answer since it asked "
+                   "(other than on a broken connection)",
+                   v->who, NAME(v), (ull)top);
+}
+
 void view_on_told(struct view *v, const struct wire_sub *sub, const struct wire_message *message)
 {
     check_shape(v, sub);
@@ -97,6 +109,8 @@ void view_on_told(struct view *v, const struct wire_sub *sub, const struct wire_
         return;
     v->epoch = oracle_epoch(v->channel, sub->epoch);
     v->pos = sub->offset;
+    if (!v->channel->oracle->local)
+        justify_position(v, sub);
     if (v->recover && v->channel->recoverable && !sub->recovered)
         justify_refusal(v, sub);
     for (uint32_t i = 0; i < sub->pubs_n; i++)
