@@ -100,6 +100,8 @@ struct gush_channel_shard *gush_channel_shard(struct gush_channel_table *t, stru
 struct gush_channel *gush_channel_lock(struct gush_channel_table *t, struct gush_span name,
                                        const struct gush_channel_options *options,
                                        enum gush_channel_want want, bool shard_held);
+/* Locks one that the caller has a reference of. */
+void gush_channel_hold(struct gush_channel *ch);
 /* Unlocks, and does what was posted. */
 void gush_channel_unlock(struct gush_channel_table *t, struct gush_channel *ch,
                          struct gush_posting *posting);

@@ -528,7 +528,7 @@ static void join(struct gush_client *c, struct gush_subscription *sub)
     if (!sub->join_leave)
         return;
     struct gush_frames *frames = gush_frames_new(GUSH_PUSH_JOIN, sub->member, GUSH_SPAN_EMPTY);
-    gush_mutex_lock(&ch->lock);
+    gush_channel_hold(ch);
     gush_channel_post(ch, &posting, GUSH_DELIVERY_JOIN, frames, 0, NULL, false);
     gush_channel_unlock(&c->node->channels, ch, &posting);
     gush_frames_unref(frames);

@@ -47,7 +47,7 @@ static void detach(struct gush_client *c, struct gush_subscription *sub)
     if (sub->branch == NULL)
         return;
     gush_branch_remove(sub->branch, sub);
-    gush_mutex_lock(&ch->lock);
+    gush_channel_hold(ch);
     gush_channel_unlink(ch, sub->branch, &posting);
     if (ch->branches_n == 0)
         gush_remote_idle(ch, gush_lane_now_ms(c->lane));
@@ -74,7 +74,7 @@ static void leave(struct gush_client *c, struct gush_subscription *sub)
     if (!sub->join_leave)
         return;
     struct gush_frames *frames = gush_frames_new(GUSH_PUSH_LEAVE, sub->member, GUSH_SPAN_EMPTY);
-    gush_mutex_lock(&ch->lock);
+    gush_channel_hold(ch);
     gush_channel_post(ch, &posting, GUSH_DELIVERY_LEAVE, frames, 0, NULL, false);
     gush_channel_unlock(&c->node->channels, ch, &posting);
     gush_frames_unref(frames);

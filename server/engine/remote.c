@@ -274,7 +274,7 @@ void gush_remote_again(struct gush_node *node, struct gush_channel *ch,
     struct gush_remote_calls calls = {0};
     struct gush_posting posting = {0};
 
-    gush_mutex_lock(&ch->lock);
+    gush_channel_hold(ch);
     if (ch->remote->state == IN)
         ask(ch, waiter_new(want), &calls);
     else
@@ -293,7 +293,7 @@ void gush_remote_leave(struct gush_node *node, struct gush_channel *ch, uint64_t
     struct gush_remote_calls calls = {0};
     struct gush_posting posting = {0};
 
-    gush_mutex_lock(&ch->lock);
+    gush_channel_hold(ch);
     bool go = r->state == LEAVING && r->leave_due_ms <= now_ms && ch->branches_n == 0;
     if (go)
         r->state = GOING;
@@ -301,7 +301,7 @@ void gush_remote_leave(struct gush_node *node, struct gush_channel *ch, uint64_t
     if (!go)
         return;
     node->broker->unsubscribe(node->broker->broker, gush_bytes_span(ch->name));
-    gush_mutex_lock(&ch->lock);
+    gush_channel_hold(ch);
     if (r->wanted || ch->branches_n > 0) {
         r->state = JOINING;
         calls.subscribe = true;
@@ -399,7 +399,7 @@ void gush_remote_check_shard(struct gush_node *node, unsigned shard, uint64_t no
         struct gush_posting posting = {0};
         bool first;
 
-        gush_mutex_lock(&list[i]->lock);
+        gush_channel_hold(list[i]);
         first = list[i]->remote->check_due_ms == 0;
         /* Jitter by name, so that channels do not all ask in the same second. */
         list[i]->remote->check_due_ms =
@@ -632,7 +632,7 @@ static void ask_done(struct gush_node *node, struct gush_broker_request *q,
     struct gush_posting posting = {0};
     struct waiter *w = q->waiters;
 
-    gush_mutex_lock(&ch->lock);
+    gush_channel_hold(ch);
     bool current = ch->remote->generation == q->generation && ch->remote->state == IN;
     if (GUSH_BUG(GUSH_BUG_OLD_GENERATION_ACCEPTED) || GUSH_BUG(GUSH_BUG_HISTORY_BEFORE_ACK))
         current = true;
@@ -664,7 +664,7 @@ static void check_done(struct gush_node *node, struct gush_broker_request *q, bo
     struct gush_epoch e = {0};
 
     set_epoch(&e, epoch);
-    gush_mutex_lock(&ch->lock);
+    gush_channel_hold(ch);
     ch->remote->checking = false;
     bool lost = same_epoch(&q->seen_epoch, &e) && q->seen_top > top;
     if (ok && ch->remote->generation == q->generation && ch->remote->state == IN)
@@ -700,7 +700,7 @@ void gush_broker_on_history(struct gush_node *node, struct gush_broker_request *
         break;
     case PUBLISH:
     case REMOVE:
-        GUSH_ASSERT(!"a publish was answered as a history");
+        GUSH_ASSERT(q->kind != PUBLISH && q->kind != REMOVE);
     }
     if (q->channel)
         gush_channel_release(&node->channels, q->channel);
