@@ -151,6 +151,7 @@ static void unread_remove(struct gush_channel_shard *sh, struct gush_channel *ch
 
 static void unread_append(struct gush_channel_shard *sh, struct gush_channel *ch)
 {
+    GUSH_ASSERT(!ch->unread);
     ch->unread = true;
     ch->unread_next = NULL;
     ch->unread_pprev = sh->unread_tail;
@@ -468,29 +469,31 @@ uint32_t gush_channel_subscribers(const struct gush_channel *ch)
 /* ---- deadlines ------------------------------------------------------------------------------ */
 
 /* Both locked. The stream's position is forgotten; who still listens is told. */
-static void expire_stream(struct gush_channel_table *t, struct gush_channel *ch, uint64_t now_ms,
-                          struct gush_posting *posting)
+static void expire_stream(struct gush_channel_table *t, struct gush_channel_shard *sh,
+                          struct gush_channel *ch, uint64_t now_ms, struct gush_posting *posting)
 {
     gush_stream_free(ch->stream);
     ch->stream = NULL;
+    unread_remove(sh, ch);
     if (ch->branches_n == 0)
         return;
     struct gush_epoch epoch;
     gush__node_new_epoch(t->node, &epoch);
     ch->stream = gush_stream_new(&epoch, now_ms + gush__node_meta_ttl_ms(t->node, ch->options));
+    unread_append(sh, ch);
     gush_channel_post(ch, posting, GUSH_DELIVERY_EPOCH, NULL, 0, &epoch, false);
 }
 
 /* Both locked. Returns when to look again, UINT64_MAX never. */
-static uint64_t expire(struct gush_channel_table *t, struct gush_channel *ch, uint64_t now_ms,
-                       struct gush_posting *posting)
+static uint64_t expire(struct gush_channel_table *t, struct gush_channel_shard *sh,
+                       struct gush_channel *ch, uint64_t now_ms, struct gush_posting *posting)
 {
     struct gush_stream *s = ch->stream;
 
     if (s && s->history_due_ms && s->history_due_ms <= now_ms)
         gush_stream_clear(s);
     if (s && s->meta_due_ms <= now_ms) {
-        expire_stream(t, ch, now_ms, posting);
+        expire_stream(t, sh, ch, now_ms, posting);
         s = ch->stream;
     }
     uint64_t due = s ? s->meta_due_ms : UINT64_MAX;
@@ -508,7 +511,7 @@ static bool sweep_one(struct gush_channel_table *t, struct gush_channel_shard *s
     bool died = false;
 
     gush_mutex_lock(&ch->lock);
-    uint64_t due = expire(t, ch, now_ms, &posting);
+    uint64_t due = expire(t, sh, ch, now_ms, &posting);
     if (!has_reason_to_live(ch)) {
         channel_die(t, sh, ch);
         died = true;
