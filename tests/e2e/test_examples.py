@@ -16,7 +16,7 @@ KEY = "demo"
 @pytest.fixture
 def demo(start):
     base = json.loads((REPOSITORY / "deploy" / "demo" / "gush.json").read_text())
-    base["debug"] = {"enabled": True}
+    base["debug"] = {"enabled": True, "handler_prefix": "/debug"}
     server = start(base=base, env={"GUSH_GRPC_API_KEY": KEY})
     server.keeps_streams = True
     return server

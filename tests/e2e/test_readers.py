@@ -111,11 +111,11 @@ def test_reader_that_stops(start, transport):
         # Kernel buffers on both sides swallow some megabytes before the server feels anything.
         while server.live()["clients"] > 2:
             assert published < 4000, f"still {server.live()} after {published * 32 // 1024} MiB"
-            flood(server, "c", published + 1, 100, 32 * 1024)
-            published += 100
+            flood(server, "c", published + 1, 20, 32 * 1024, per_call=4)
+            published += 20
+            for listener in listeners:
+                listener.expect(published)
         grown = server.rss() - before
-        for listener in listeners:
-            listener.expect(published)
         for one in stopped:
             one.close()
         if not sanitized():

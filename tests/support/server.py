@@ -64,7 +64,7 @@ BASE_CONFIG = {
     "uni_grpc": {"enabled": True, "address": "127.0.0.1"},
     "uni_sse": {"enabled": True},
     "health": {"enabled": True},
-    "debug": {"enabled": True},
+    "debug": {"enabled": True, "handler_prefix": "/debug"},
 }
 
 
@@ -209,18 +209,14 @@ class Server:
     def check_at_rest(self):
         """Nothing of what the clients caused is left."""
         allowed = KEPT_BY_STREAMS if self.keeps_streams else set()
-        left = {}
-
-        def at_rest():
-            left.clear()
-            left.update({name: count for name, count in self.live().items()
-                         if count != 0 and name not in allowed})
-            return not left
-
-        try:
-            wait_until(at_rest)
-        except AssertionError:
-            raise AssertionError(f"live objects at rest: {left}") from None
+        deadline = time.monotonic() + REST_TIMEOUT_S
+        while True:
+            left = {name: count for name, count in self.live().items()
+                    if count != 0 and name not in allowed}
+            if not left:
+                return
+            assert time.monotonic() < deadline, f"live objects at rest: {left}"
+            time.sleep(0.02)
 
     def rss(self):
         """Resident bytes"""

@@ -83,6 +83,10 @@ class Sse:
         self.close()
 
     def close(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)  # also wakes a thread that waits for data
+        except OSError:
+            pass
         self.socket.close()
 
     def reset(self):
