@@ -122,31 +122,21 @@ static gush_err finish(struct gush__load *l, gush_err err, struct gush_config **
     return err;
 }
 
-static struct gush__load load_of(const struct gush_config_sources *sources,
-                                 gush_config_warn_fn *warn, void *warn_arg, char *message,
-                                 size_t message_n)
+gush_err gush__load_text(struct gush__load *l, const char *name, const char *text, size_t text_n,
+                         struct gush_config **out)
 {
-    return (struct gush__load){.sources = sources,
-                               .warn = warn,
-                               .warn_arg = warn_arg,
-                               .message = message,
-                               .message_n = message_n};
-}
-
-gush_err gush__load_text(const struct gush_config_sources *sources, const char *name,
-                         const char *text, size_t text_n, gush_config_warn_fn *warn, void *warn_arg,
-                         struct gush_config **out, char *message, size_t message_n)
-{
-    struct gush__load l = load_of(sources, warn, warn_arg, message, message_n);
-
-    begin(&l);
-    return finish(&l, decode(&l, name, text, text_n), out);
+    begin(l);
+    return finish(l, decode(l, name, text, text_n), out);
 }
 
 gush_err gush_config_load(const struct gush_config_sources *sources, gush_config_warn_fn *warn,
                           void *warn_arg, struct gush_config **out, char *message, size_t message_n)
 {
-    struct gush__load l = load_of(sources, warn, warn_arg, message, message_n);
+    struct gush__load l = {.sources = sources,
+                           .warn = warn,
+                           .warn_arg = warn_arg,
+                           .message = message,
+                           .message_n = message_n};
     const char *name = NULL;
     char *text = NULL;
     size_t text_n = 0;

@@ -90,8 +90,8 @@ struct gush_config {
         int64_t expired_close_delay_ms, expired_sub_close_delay_ms;
         int64_t presence_update_interval_ms, channel_position_check_delay_ms;
         int64_t channel_limit, queue_max_size, connection_limit, user_connection_limit;
-        int64_t queue_max_messages;   /* gush: 16384 */
-        int64_t queue_max_age_ms;     /* gush: 30s, 0 = no limit */
+        int64_t queue_max_messages; /* gush: 16384 */
+        int64_t queue_max_age_ms;   /* gush: 30s, 0 = no limit */
         int64_t history_max_publication_limit, recovery_max_publication_limit;
         struct gush_string_list allowed_origins;
         struct gush_token_config token;
@@ -142,8 +142,8 @@ struct gush_config {
         char *handler_prefix; /* gush: "/" */
     } demo;
     struct {
-        int64_t workers, grpc_workers;                      /* gush: 0 = by cores */
-        int64_t backlog_bytes, backlog_deliveries;          /* gush: 64 MB, 1,000,000 */
+        int64_t workers, grpc_workers;             /* gush: 0 = by cores */
+        int64_t backlog_bytes, backlog_deliveries; /* gush: 64 MB, 1,000,000 */
     } lanes;
     struct {
         int64_t timeout_ms, termination_delay_ms;
@@ -173,8 +173,7 @@ typedef void gush_config_warn_fn(void *arg, const char *message, const char *fie
  *   GUSH_EIO       the file exists and cannot be read */
 GUSH_MUST_USE gush_err gush_config_load(const struct gush_config_sources *sources,
                                         gush_config_warn_fn *warn, void *warn_arg,
-                                        struct gush_config **out, char *message,
-                                        size_t message_n);
+                                        struct gush_config **out, char *message, size_t message_n);
 void gush_config_free(struct gush_config *config);
 
 /* The usage text of the server command, from the same table (one line per flag). */

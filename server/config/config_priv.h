@@ -189,11 +189,10 @@ void gush__load_warn(struct gush__load *l, const char *message, const char *fiel
 /* Writes the message and returns GUSH_ECONFIG. */
 gush_err gush__load_fail(struct gush__load *l, const char *fmt, ...) GUSH_PRINTF(2, 3);
 /* The whole load, the file's text being given: what gush_config_load does after reading it, and
- * what the fuzz target drives. |text| may be NULL (no file). Errors as gush_config_load. */
-GUSH_MUST_USE gush_err gush__load_text(const struct gush_config_sources *sources, const char *name,
-                                       const char *text, size_t text_n, gush_config_warn_fn *warn,
-                                       void *warn_arg, struct gush_config **out, char *message,
-                                       size_t message_n);
+ * what the fuzz target drives. Of |l| the caller has set sources, warn, warn_arg, message and
+ * message_n. |text| may be NULL (no file). Errors as gush_config_load. */
+GUSH_MUST_USE gush_err gush__load_text(struct gush__load *l, const char *name, const char *text,
+                                       size_t text_n, struct gush_config **out);
 
 /* ---- value ----------------------------------------------------------------------------------- */
 

@@ -255,39 +255,62 @@ const struct gush__table gush__root_keys = {root_rows, sizeof(root_rows) / sizeo
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-static bool begins(const char *s, const char *start, size_t start_n)
+/* What is left of |s| behind |start|, or NULL. */
+static const char *behind(const char *s, const char *start)
 {
-    return strncmp(s, start, start_n) == 0;
+    size_t n = strlen(start);
+
+    return strncmp(s, start, n) == 0 ? s + n : NULL;
+}
+
+static struct gush__hit hit_of(const struct gush__table *table, const struct gush__key *key,
+                               bool critical)
+{
+    return (struct gush__hit){GUSH__FOUND_KEY, key, table,
+                              critical && (key->flags & GUSH__CRITICAL) != 0};
+}
+
+/* A mount that has fields passes criticality on; one of later versions only if it has it. */
+static bool critical_below(const struct gush__key *mount, bool critical)
+{
+    if ((mount->flags & GUSH__LATER) == 0)
+        return true;
+    return critical && (mount->flags & GUSH__CRITICAL) != 0;
+}
+
+static struct gush__hit find(const struct gush__table *table, const char *path, bool critical);
+
+/* |key| of |table| against |path|. */
+static struct gush__hit match(const struct gush__table *table, const struct gush__key *key,
+                              const char *path, bool critical)
+{
+    const struct gush__hit nothing = {.found = GUSH__FOUND_NOTHING};
+    const struct gush__hit section = {.found = GUSH__FOUND_SECTION};
+    const char *rest = behind(path, key->path), *more = behind(key->path, path);
+
+    if (rest == NULL)
+        return more != NULL && *more == '.' ? section : nothing;
+    if (*rest == '\0')
+        return key->type == GUSH__MOUNT ? section : hit_of(table, key, critical);
+    if (*rest != '.')
+        return nothing;
+    if (key->type == GUSH__MOUNT)
+        return find(key->sub, rest + 1, critical_below(key, critical));
+    return key->type == GUSH__ANY || key->type == GUSH__MAP ? hit_of(table, key, critical)
+                                                            : nothing;
 }
 
 static struct gush__hit find(const struct gush__table *table, const char *path, bool critical)
 {
     struct gush__hit best = {.found = GUSH__FOUND_NOTHING};
-    size_t path_n = strlen(path);
 
     for (; table != NULL; table = table->later) {
         for (size_t i = 0; i < table->n; i++) {
-            const struct gush__key *key = &table->keys[i];
-            size_t n = strlen(key->path);
-            bool key_critical = critical && (key->flags & GUSH__CRITICAL);
-
-            if (path_n == n && begins(path, key->path, n) && key->type != GUSH__MOUNT)
-                return (struct gush__hit){GUSH__FOUND_KEY, key, table, key_critical};
-            if (path_n > n && begins(path, key->path, n) && path[n] == '.') {
-                struct gush__hit below = {.found = GUSH__FOUND_NOTHING};
-                if (key->type == GUSH__MOUNT)
-                    below =
-                        find(key->sub, path + n + 1, key_critical || !(key->flags & GUSH__LATER));
-                if (key->type == GUSH__ANY || key->type == GUSH__MAP)
-                    return (struct gush__hit){GUSH__FOUND_KEY, key, table, key_critical};
-                if (below.found == GUSH__FOUND_KEY)
-                    return below;
-                if (below.found == GUSH__FOUND_SECTION)
-                    best.found = GUSH__FOUND_SECTION;
-            }
-            if ((path_n == n && key->type == GUSH__MOUNT && begins(path, key->path, n)) ||
-                (path_n < n && begins(key->path, path, path_n) && key->path[path_n] == '.'))
-                best.found = GUSH__FOUND_SECTION;
+            struct gush__hit hit = match(table, &table->keys[i], path, critical);
+            if (hit.found == GUSH__FOUND_KEY)
+                return hit;
+            if (hit.found == GUSH__FOUND_SECTION)
+                best = hit;
         }
     }
     return best;
@@ -315,32 +338,37 @@ static const char *behind_variable(const char *name, const char *path)
 }
 
 static struct gush__hit find_variable(const struct gush__table *table, const char *name,
+                                      bool critical);
+
+static struct gush__hit match_variable(const struct gush__table *table, const struct gush__key *key,
+                                       const char *name, bool critical)
+{
+    const struct gush__hit nothing = {.found = GUSH__FOUND_NOTHING};
+    const char *rest = behind_variable(name, key->path);
+
+    if (rest == NULL)
+        return nothing;
+    if (*rest == '\0')
+        return key->type == GUSH__MOUNT ? nothing : hit_of(table, key, critical);
+    if (*rest != '_')
+        return nothing;
+    if (key->type == GUSH__MOUNT)
+        return find_variable(key->sub, rest + 1, critical_below(key, critical));
+    /* ..._PROXIES_NAME_OPTION and the like: elements of lists that are not used yet. */
+    if ((key->flags & GUSH__LATER) && (key->type == GUSH__ANY || key->type == GUSH__LIST))
+        return hit_of(table, key, critical);
+    return nothing;
+}
+
+static struct gush__hit find_variable(const struct gush__table *table, const char *name,
                                       bool critical)
 {
-    for (; table != NULL; table = table->later) {
-        for (size_t i = 0; i < table->n; i++) {
-            const struct gush__key *key = &table->keys[i];
-            bool key_critical = critical && (key->flags & GUSH__CRITICAL);
-            const char *rest = behind_variable(name, key->path);
+    struct gush__hit hit = {.found = GUSH__FOUND_NOTHING};
 
-            if (rest == NULL)
-                continue;
-            if (*rest == '\0' && key->type != GUSH__MOUNT)
-                return (struct gush__hit){GUSH__FOUND_KEY, key, table, key_critical};
-            if (*rest != '_')
-                continue;
-            if (key->type == GUSH__MOUNT) {
-                struct gush__hit below =
-                    find_variable(key->sub, rest + 1, key_critical || !(key->flags & GUSH__LATER));
-                if (below.found != GUSH__FOUND_NOTHING)
-                    return below;
-            }
-            /* ..._PROXIES_NAME_OPTION and the like: elements of lists that are not used yet. */
-            if ((key->flags & GUSH__LATER) && (key->type == GUSH__ANY || key->type == GUSH__LIST))
-                return (struct gush__hit){GUSH__FOUND_KEY, key, table, key_critical};
-        }
-    }
-    return (struct gush__hit){.found = GUSH__FOUND_NOTHING};
+    for (; table != NULL && hit.found == GUSH__FOUND_NOTHING; table = table->later)
+        for (size_t i = 0; i < table->n && hit.found == GUSH__FOUND_NOTHING; i++)
+            hit = match_variable(table, &table->keys[i], name, critical);
+    return hit;
 }
 
 struct gush__hit gush__keys_find_variable(const struct gush__table *table, const char *name)

@@ -118,6 +118,7 @@ static char *real_text(struct gush__arena *arena, double d)
 
 static gush_err to_string(struct gush__arena *arena, struct gush__value v, char **out)
 {
+    GUSH_ASSERT(v.json != NULL || v.text != NULL);
     if (v.json == NULL)
         *out = gush__arena_strndup(arena, v.text, strlen(v.text));
     else if (json_is_string(v.json))
@@ -433,8 +434,10 @@ static bool same_as_fallback(const struct gush__decoding *d, const union slot *s
     other.value = (struct gush__value){.text = d->key->fallback};
     if (put(&other, &fallback, NULL) != GUSH_OK)
         return false;
-    if (d->key->type == GUSH__STR)
+    if (d->key->type == GUSH__STR) {
+        GUSH_ASSERT(slot->string != NULL && fallback.string != NULL);
         return strcmp(slot->string, fallback.string) == 0;
+    }
     if (d->key->type == GUSH__STRINGS)
         return slot->strings.n == 1 && strcmp(slot->strings.items[0], d->key->fallback) == 0;
     return slot->number == fallback.number;

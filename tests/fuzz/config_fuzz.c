@@ -38,14 +38,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct gush_config *config = NULL;
     char message[512] = "", *text;
     size_t told = 0;
+    struct gush__load load = {.sources = &sources,
+                              .warn = count,
+                              .warn_arg = &told,
+                              .message = message,
+                              .message_n = sizeof(message)};
 
     if (size == 0)
         return 0;
     text = next_part(&p, end);
     for (size_t i = 0; i < VARIABLES_MAX && p < end; i++)
         variables[i] = next_part(&p, end);
-    if (gush__load_text(&sources, "fuzz.json", text, strlen(text), count, &told, &config, message,
-                        sizeof(message)) == GUSH_OK) {
+    if (gush__load_text(&load, "fuzz.json", text, strlen(text), &config) == GUSH_OK) {
         const struct gush_channel_options *options;
         struct gush_span rest;
         if (gush_config_channel(config, gush_span_str(text), &options, &rest) == GUSH_OK &&

@@ -28,6 +28,9 @@ static void wrong_value_names_the_variable(void **state)
 
 static void each_type(void **state)
 {
+    static const char transforms[] =
+        "GUSH_CLIENT_CONNECT_CODE_TO_UNIDIRECTIONAL_DISCONNECT_TRANSFORMS="
+        "[{\"code\":1,\"to\":{\"code\":2,\"reason\":\"r\"}}]";
     struct load l;
 
     (void)state;
@@ -36,9 +39,7 @@ static void each_type(void **state)
                  "GUSH_CLIENT_ALLOWED_ORIGINS=https://a https://b", "GUSH_NODE_NAME=n 1",
                  "GUSH_CLIENT_PONG_TIMEOUT=1500ms", "GUSH_CHANNEL_HISTORY_META_TTL=1h",
                  "GUSH_CHANNEL_WITHOUT_NAMESPACE_QUEUE_POLICY=latest",
-                 "GUSH_CHANNEL_WITHOUT_NAMESPACE_PRESENCE=1", "GUSH_PID_FILE=/p",
-                 "GUSH_CLIENT_CONNECT_CODE_TO_UNIDIRECTIONAL_DISCONNECT_TRANSFORMS="
-                 "[{\"code\":1,\"to\":{\"code\":2,\"reason\":\"r\"}}]"),
+                 "GUSH_CHANNEL_WITHOUT_NAMESPACE_PRESENCE=1", "GUSH_PID_FILE=/p", transforms),
              NULL);
     assert_string_equal(l.message, "");
     assert_string_equal(l.warnings, "");

@@ -47,9 +47,9 @@ static void truncated_at_every_byte(void **state)
         struct gush_config_sources sources = {0};
         struct gush_config *config = NULL;
         char message[256] = "";
-        assert_int_equal(gush__load_text(&sources, "f.json", sample, n, NULL, NULL, &config,
-                                         message, sizeof(message)),
-                         GUSH_ECONFIG);
+        struct gush__load l = {
+            .sources = &sources, .message = message, .message_n = sizeof(message)};
+        assert_int_equal(gush__load_text(&l, "f.json", sample, n, &config), GUSH_ECONFIG);
         assert_memory_equal(message, "f.json:", 7);
         assert_null(config);
     }

@@ -40,14 +40,19 @@ static inline void load_all(struct load *l, const char *json, const char *const 
                             const char *const *argv)
 {
     struct gush_config_sources sources = {0};
+    struct gush__load under_way;
 
     memset(l, 0, sizeof(*l));
     sources.environ = (char **)(uintptr_t)environ_list;
     sources.argv = (char **)(uintptr_t)argv;
     while (argv != NULL && argv[sources.argc] != NULL)
         sources.argc++;
-    l->err = gush__load_text(&sources, "gush.json", json, json ? strlen(json) : 0, load_note, l,
-                             &l->config, l->message, sizeof(l->message));
+    under_way = (struct gush__load){.sources = &sources,
+                                    .warn = load_note,
+                                    .warn_arg = l,
+                                    .message = l->message,
+                                    .message_n = sizeof(l->message)};
+    l->err = gush__load_text(&under_way, "gush.json", json, json ? strlen(json) : 0, &l->config);
     assert_int_equal(l->err == GUSH_OK, l->config != NULL);
     assert_int_equal(l->err == GUSH_OK, l->message[0] == '\0');
 }
