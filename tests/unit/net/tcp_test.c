@@ -53,6 +53,34 @@ static void several_share_one_port_and_nobody_else(void **state)
     close(again[1]);
 }
 
+static void newcomers_spread_over_the_sockets(void **state)
+{
+    static struct wire w;
+    int fds[2], got[2] = {0, 0};
+    uint16_t port;
+
+    (void)state;
+    assert_int_equal(gush_tcp_listen("127.0.0.1", 0, fds, 2, &port, message, sizeof(message)),
+                     GUSH_OK);
+    for (int i = 0; i < 100; i++) {
+        int fd = -1;
+        wire_open(&w, port);
+        for (int k = 0; fd < 0; k = !k) {
+            fd = accept(fds[k], NULL, NULL);
+            if (fd >= 0)
+                got[k]++;
+            else
+                assert_int_equal(errno, EAGAIN);
+        }
+        close(fd);
+        wire_close(&w);
+    }
+    assert_int_equal(got[0] + got[1], 100);
+    assert_true(got[0] > 0 && got[1] > 0); /* by hash: 2^-99 that one gets none */
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void unknown_hosts_are_named(void **state)
 {
     int fds[1];
@@ -97,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(port_in_use_is_an_error_with_its_name),
         cmocka_unit_test(several_share_one_port_and_nobody_else),
+        cmocka_unit_test(newcomers_spread_over_the_sockets),
         cmocka_unit_test(unknown_hosts_are_named),
         cmocka_unit_test(accepted_ones_inherit_the_options),
     };
