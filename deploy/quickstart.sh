@@ -191,6 +191,7 @@ if ! step build cmake --build --preset release --target gush; then
 fi
 
 check_ports
+: >"$gush_log"
 start "$gush_log" "$gush" -c "$repository/deploy/demo/gush.json"
 gush_pid=$!
 wait_for_gush
