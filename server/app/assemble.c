@@ -127,52 +127,68 @@ static gush_err new_node(struct gush_app *app, char *message, size_t message_n)
     return GUSH_OK;
 }
 
+/* Where to say what went wrong. */
+struct failure {
+    char *message;
+    size_t message_n;
+};
+
 /* ---- doors ---------------------------------------------------------------------------------- */
 
-/* Binds |host|:|port|, one socket per loop. */
-static gush_err open_door(struct gush_app *app, const char *name, const char *host, int64_t port,
-                          struct gush_rpc_server *server, const struct gush_router *router,
-                          char *message, size_t message_n)
+/* Binds |host|:|port|, one socket per loop, for what |d| says. */
+static gush_err open_door(struct gush_app *app, const struct gush__app_door *d, const char *host,
+                          int64_t port, struct failure *f)
 {
     struct gush__app_door *door = &app->doors[app->doors_n];
 
     GUSH_ASSERT(app->doors_n < GUSH__APP_DOORS_MAX);
-    door->name = name;
-    door->server = server;
-    door->router = router;
+    *door = *d;
     door->fds = gush_alloc(app->loops_n * sizeof(int));
     gush_err err = gush_tcp_listen(host, (uint16_t)port, door->fds, app->loops_n, &door->port,
-                                   message, message_n);
+                                   f->message, f->message_n);
     if (err != GUSH_OK) {
         gush_free(door->fds);
         door->fds = NULL;
         return err;
     }
     app->doors_n++;
-    gush_log(GUSH_LOG_INFO, "listening", GUSH_F("listener", name), GUSH_F("address", host),
+    gush_log(GUSH_LOG_INFO, "listening", GUSH_F("listener", door->name), GUSH_F("address", host),
              GUSH_FU("port", door->port));
     return GUSH_OK;
+}
+
+static gush_err open_internal(struct gush_app *app, struct failure *f)
+{
+    const struct gush_config *c = app->config;
+    struct gush__app_door door = {.name = "http_internal", .router = app->internal};
+    int64_t port = 0;
+
+    if (app->internal == app->external)
+        return GUSH_OK;
+    if (gush_parse_i64(gush_span_str(c->http_server.internal_port), &port) != GUSH_OK || port < 0 ||
+        port > UINT16_MAX) {
+        snprintf(f->message, f->message_n, "http_server.internal_port: \"%s\" is not a port",
+                 c->http_server.internal_port);
+        return GUSH_ECONFIG;
+    }
+    return open_door(app, &door, c->http_server.internal_address, port, f);
 }
 
 static gush_err open_doors(struct gush_app *app, char *message, size_t message_n)
 {
     const struct gush_config *c = app->config;
-    gush_err err = open_door(app, "http", c->http_server.address, c->http_server.port, NULL,
-                             app->external, message, message_n);
+    struct failure f = {message, message_n};
+    struct gush__app_door http = {.name = "http", .router = app->external};
+    struct gush__app_door api = {.name = "grpc_api", .server = app->api_server};
+    struct gush__app_door uni = {.name = "uni_grpc", .server = app->uni_server};
+    gush_err err = open_door(app, &http, c->http_server.address, c->http_server.port, &f);
 
-    if (err == GUSH_OK && app->internal != app->external) {
-        int64_t port = 0; /* validated by config */
-        if (gush_parse_i64(gush_span_str(c->http_server.internal_port), &port) != GUSH_OK)
-            port = 0;
-        err = open_door(app, "http_internal", c->http_server.internal_address, port, NULL,
-                        app->internal, message, message_n);
-    }
+    if (err == GUSH_OK)
+        err = open_internal(app, &f);
     if (err == GUSH_OK && app->api_server)
-        err = open_door(app, "grpc_api", c->grpc_api.address, c->grpc_api.port, app->api_server,
-                        NULL, message, message_n);
+        err = open_door(app, &api, c->grpc_api.address, c->grpc_api.port, &f);
     if (err == GUSH_OK && app->uni_server)
-        err = open_door(app, "uni_grpc", c->uni_grpc.address, c->uni_grpc.port, app->uni_server,
-                        NULL, message, message_n);
+        err = open_door(app, &uni, c->uni_grpc.address, c->uni_grpc.port, &f);
     return err;
 }
 

@@ -361,8 +361,8 @@ void gush_channel_release(struct gush_channel_table *t, struct gush_channel *ch)
 /* ---- letters -------------------------------------------------------------------------------- */
 
 void gush_channel_post(struct gush_channel *ch, struct gush_posting *posting,
-                       enum gush_delivery_kind kind, struct gush_frames *frames, uint64_t offset,
-                       const struct gush_epoch *epoch, bool lost)
+                       enum gush_delivery_kind kind, struct gush_frames *frames,
+                       const struct gush_channel_place *place)
 {
     size_t bytes_n = frames ? gush_publication_bytes(gush_frames_publication(frames)) : 0;
 
@@ -373,10 +373,9 @@ void gush_channel_post(struct gush_channel *ch, struct gush_posting *posting,
 
         d->policy = ch->options->queue_policy;
         d->seq = ch->seq;
-        d->offset = offset;
-        d->lost = lost;
-        if (epoch)
-            d->epoch = *epoch;
+        d->offset = place->offset;
+        d->epoch = place->epoch;
+        d->lost = place->lost;
         d->posted_n = b->count;
         atomic_fetch_add_explicit(&b->lane->backlog_deliveries, b->count, memory_order_relaxed);
         atomic_fetch_add_explicit(&b->lane->backlog_bytes, bytes_n * b->count,
@@ -394,18 +393,18 @@ void gush_channel_publish(struct gush_channel *ch, struct gush_posting *posting,
                           struct gush_publication *p, const struct gush_publish_call *call,
                           int64_t size)
 {
-    const struct gush_epoch *epoch = NULL;
+    struct gush_channel_place place = {0};
 
     if (size > 0) {
         gush_stream_append(ch->stream, p, size, call->version, call->version_epoch);
-        epoch = &ch->stream->epoch;
+        place.offset = gush_publication_offset(p);
+        place.epoch = ch->stream->epoch;
     }
     if (ch->branches_n == 0)
         return;
-    uint64_t offset = gush_publication_offset(p);
     struct gush_frames *frames = gush_frames_new(
-        GUSH_PUSH_PUB, p, epoch && offset == 1 ? gush_epoch_span(epoch) : GUSH_SPAN_EMPTY);
-    gush_channel_post(ch, posting, GUSH_DELIVERY_PUB, frames, offset, epoch, false);
+        GUSH_PUSH_PUB, p, place.offset == 1 ? gush_epoch_span(&place.epoch) : GUSH_SPAN_EMPTY);
+    gush_channel_post(ch, posting, GUSH_DELIVERY_PUB, frames, &place);
     gush_frames_unref(frames);
 }
 
@@ -481,7 +480,8 @@ static void expire_stream(struct gush_channel_table *t, struct gush_channel_shar
     gush__node_new_epoch(t->node, &epoch);
     ch->stream = gush_stream_new(&epoch, now_ms + gush__node_meta_ttl_ms(t->node, ch->options));
     unread_append(sh, ch);
-    gush_channel_post(ch, posting, GUSH_DELIVERY_EPOCH, NULL, 0, &epoch, false);
+    gush_channel_post(ch, posting, GUSH_DELIVERY_EPOCH, NULL,
+                      &(struct gush_channel_place){.epoch = epoch});
 }
 
 /* Both locked. Returns when to look again, UINT64_MAX never. */

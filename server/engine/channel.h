@@ -110,10 +110,17 @@ void gush_channel_release(struct gush_channel_table *t, struct gush_channel *ch)
 struct gush_channel *gush_channel_ref(struct gush_channel *ch);
 void gush_channel_unref(struct gush_channel *ch);
 
-/* Locked: posts one letter to every branch. |epoch| may be NULL. */
+/* Where in its stream a letter stands; all zero: of no stream. */
+struct gush_channel_place {
+    uint64_t offset;
+    struct gush_epoch epoch;
+    bool lost; /* the broker lost writes: positions above |offset| are void */
+};
+
+/* Locked: posts one letter to every branch. */
 void gush_channel_post(struct gush_channel *ch, struct gush_posting *posting,
-                       enum gush_delivery_kind kind, struct gush_frames *frames, uint64_t offset,
-                       const struct gush_epoch *epoch, bool lost);
+                       enum gush_delivery_kind kind, struct gush_frames *frames,
+                       const struct gush_channel_place *place);
 /* Locked: appends to the stream if |size| > 0, then posts to all branches. */
 void gush_channel_publish(struct gush_channel *ch, struct gush_posting *posting,
                           struct gush_publication *p, const struct gush_publish_call *call,

@@ -10,7 +10,7 @@
 #include "server/engine/permission.h"
 #include "server/engine/presence.h"
 
-#define TTL_MAX_S (365 * 24 * 3600)
+#define TTL_MAX_S (INT64_C(365) * 24 * 3600)
 
 /* One channel of a connect: what is asked, and what came of it. */
 struct plan_sub {
@@ -529,7 +529,7 @@ static void join(struct gush_client *c, struct gush_subscription *sub)
         return;
     struct gush_frames *frames = gush_frames_new(GUSH_PUSH_JOIN, sub->member, GUSH_SPAN_EMPTY);
     gush_channel_hold(ch);
-    gush_channel_post(ch, &posting, GUSH_DELIVERY_JOIN, frames, 0, NULL, false);
+    gush_channel_post(ch, &posting, GUSH_DELIVERY_JOIN, frames, &(struct gush_channel_place){0});
     gush_channel_unlock(&c->node->channels, ch, &posting);
     gush_frames_unref(frames);
 }

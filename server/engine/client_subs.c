@@ -75,7 +75,7 @@ static void leave(struct gush_client *c, struct gush_subscription *sub)
         return;
     struct gush_frames *frames = gush_frames_new(GUSH_PUSH_LEAVE, sub->member, GUSH_SPAN_EMPTY);
     gush_channel_hold(ch);
-    gush_channel_post(ch, &posting, GUSH_DELIVERY_LEAVE, frames, 0, NULL, false);
+    gush_channel_post(ch, &posting, GUSH_DELIVERY_LEAVE, frames, &(struct gush_channel_place){0});
     gush_channel_unlock(&c->node->channels, ch, &posting);
     gush_frames_unref(frames);
 }

@@ -529,7 +529,8 @@ void gush_broker_on_publication(struct gush_node *node, struct gush_span channel
     if (ch->branches_n > 0) {
         struct gush_frames *frames =
             gush_frames_new(GUSH_PUSH_PUB, p, offset == 1 ? gush_epoch_span(&e) : GUSH_SPAN_EMPTY);
-        gush_channel_post(ch, &posting, GUSH_DELIVERY_PUB, frames, offset, &e, false);
+        gush_channel_post(ch, &posting, GUSH_DELIVERY_PUB, frames,
+                          &(struct gush_channel_place){.offset = offset, .epoch = e});
         gush_frames_unref(frames);
     }
     gush_channel_unlock(&node->channels, ch, &posting);
@@ -668,7 +669,8 @@ static void check_done(struct gush_node *node, struct gush_broker_request *q, bo
     ch->remote->checking = false;
     bool lost = same_epoch(&q->seen_epoch, &e) && q->seen_top > top;
     if (ok && ch->remote->generation == q->generation && ch->remote->state == IN)
-        gush_channel_post(ch, &posting, GUSH_DELIVERY_CHECK, NULL, top, &e, lost);
+        gush_channel_post(ch, &posting, GUSH_DELIVERY_CHECK, NULL,
+                          &(struct gush_channel_place){top, e, lost});
     else
         ch->remote->check_due_ms = 1; /* soon again */
     gush_channel_unlock(&node->channels, ch, &posting);
