@@ -213,7 +213,7 @@ static void apply_publish(struct model *m, uint32_t channel,
             forget_kept(t);
             fresh_epoch(m, t);
             t->top = 0;
-            m->oracle->channels[channel].holes = true;
+            atomic_store(&m->oracle->channels[channel].holes, true);
         }
         *offset = ++t->top;
         *epoch = t->epoch;
@@ -224,7 +224,7 @@ static void apply_publish(struct model *m, uint32_t channel,
     stage_trace("broker: %u in %u at %llu", id, channel, (unsigned long long)*offset);
     if (!m->connected || !t->subscribed) {
         if (!m->connected)
-            m->oracle->channels[channel].holes = true;
+            atomic_store(&m->oracle->channels[channel].holes, true);
         return;
     }
     struct packet *p = packet_new(m, MESSAGE, channel);
@@ -412,7 +412,7 @@ static void break_connection(struct model *m)
         struct packet *p = take(&m->down);
 
         if (p->kind == MESSAGE)
-            m->oracle->channels[p->channel].holes = true;
+            atomic_store(&m->oracle->channels[p->channel].holes, true);
         if (p->kind != ACK || below(m, 2)) {
             packet_free(p);
             continue;
@@ -423,7 +423,7 @@ static void break_connection(struct model *m)
     }
     for (uint32_t i = 0; i < m->oracle->channels_n; i++) {
         m->topics[i].subscribed = false;
-        m->oracle->channels[i].holes = true;
+        atomic_store(&m->oracle->channels[i].holes, true);
     }
     spoil_streams(m);
 }
@@ -620,7 +620,7 @@ static uint64_t command_step(struct model *m)
         apply(m, c);
         c->due_us = soon(m);
         if (c->lost || below(m, 256) < m->faults.slow_of_256)
-            c->due_us += 1000 * below(m, 4000);
+            c->due_us += below(m, m->faults.slow_us);
         c->next = m->commands;
         m->commands = c;
         return 0;
@@ -742,9 +742,11 @@ bool model_quiet(struct model *m)
 
 void model_tell(struct model *m)
 {
+    stage_lock(&m->lock);
     for (uint32_t i = 0; i < m->oracle->channels_n; i++)
         if (m->oracle->channels[i].stream)
             oracle_current(m->oracle, i, gush_epoch_span(&m->topics[i].epoch), m->topics[i].top);
+    stage_unlock(&m->lock);
 }
 
 void model_stop(struct model *m)

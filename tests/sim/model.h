@@ -19,8 +19,9 @@
 struct model;
 
 struct model_faults {
-    uint64_t delay_us;       /* usual longest delay of anything */
-    uint32_t slow_of_256;    /* answers that take seconds */
+    uint64_t delay_us;    /* usual longest delay of anything */
+    uint32_t slow_of_256; /* answers that take up to slow_us */
+    uint64_t slow_us;
     uint32_t lost_of_256;    /* answers that are lost: failure, done or not */
     uint32_t breaks_n;       /* times that the PUB/SUB connection breaks */
     uint32_t forgets_of_256; /* publishes that find the stream gone: a new epoch */

@@ -70,7 +70,7 @@ struct oracle_channel {
     bool removed; /* history_remove was called at some time, or the list expired */
     struct oracle_read *reads;
     uint32_t reads_n, reads_cap;
-    bool holes; /* publications may be lost on the way: the broker's connection broke */
+    atomic_bool holes; /* publications may be lost on the way: the broker's connection broke */
 };
 
 struct oracle {

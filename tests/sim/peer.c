@@ -635,7 +635,7 @@ const char *peer_behind(const struct conn *c, bool final, char *room, size_t roo
     for (uint32_t i = 0; i < c->peer->world->oracle.channels_n && why == NULL; i++) {
         const struct view *v = &c->views[i];
 
-        if (v->state != VIEW_TOLD || (v->positioned && v->channel->holes && !final))
+        if (v->state != VIEW_TOLD || (v->positioned && atomic_load(&v->channel->holes) && !final))
             continue;
         why = view_behind(v, room, room_n);
         if (why == NULL && v->channel->members)

@@ -37,7 +37,7 @@ struct conn {
     struct link *link;          /* NULL: gone */
     struct gush_client *client; /* NULL: gone */
     uint32_t number;
-    char name[16];
+    char name[32];
     char id[36];
     bool asked;          /* gush_client_connect was called */
     bool connected;      /* the connect push was read */
@@ -78,7 +78,7 @@ struct peer {
         struct gush_epoch epoch;
         uint64_t offset;
     } last[ORACLE_CHANNELS_MAX];
-    char name[8];
+    char name[16];
 };
 
 void peer_init(struct peer *peer, struct world *world, uint32_t index);

@@ -144,6 +144,7 @@ static void choose_faults(struct plan *p, struct dice *d)
     struct model_faults *f = &p->faults;
 
     f->delay_us = p->pace_us;
+    f->slow_us = 4000000;
     if (once_in(d, 2))
         return; /* a broker that works */
     if (once_in(d, 3))
@@ -158,7 +159,25 @@ static void choose_faults(struct plan *p, struct dice *d)
     f->new_epochs = f->breaks_n && once_in(d, 4);
 }
 
-void plan_make(struct plan *p, uint64_t seed, uint32_t scale)
+/* Real seconds are dear, and more happens in one. */
+static void suit_threads(struct plan *p)
+{
+    p->lanes_n = p->lanes_n < 2 ? 2 : p->lanes_n;
+    p->ops_n *= 60;
+    p->acts_n *= 10;
+    p->peers_n += 6;
+    p->pace_us = p->pace_us > 50 ? 100 : 50;
+    p->faults.delay_us = p->pace_us;
+    p->faults.slow_us = 100000;
+    p->very_late = 0;
+    p->meta_expires = false;
+    p->ttl_s = 60;
+    p->meta_ttl_s = 3600;
+    p->check_ms = 300;
+    p->patience_us = 2000000;
+}
+
+void plan_make(struct plan *p, uint64_t seed, bool threads)
 {
     static const uint64_t paces[] = {50, 300, 2000};
     struct dice dice, *d = &dice;
@@ -170,7 +189,7 @@ void plan_make(struct plan *p, uint64_t seed, uint32_t scale)
     p->lanes_n = 1 + below(d, PLAN_LANES_MAX);
     p->pace_us = paces[below(d, 3)];
     p->publishers_n = 1 + below(d, PLAN_PUBLISHERS_MAX);
-    p->ops_n = (2 + below(d, 10)) * scale;
+    p->ops_n = 2 + below(d, 10);
     p->phases_n = 1 + below(d, 3);
     p->peers_n = once_in(d, 12) ? 12 + below(d, 8) : 1 + below(d, 7);
     p->elsewhere = p->remote && !once_in(d, 3);
@@ -185,6 +204,9 @@ void plan_make(struct plan *p, uint64_t seed, uint32_t scale)
     p->dies = once_in(d, 4) ? 0 : 60 + below(d, 120);
     p->errors = once_in(d, 6) ? 10 : 0;
     p->never_connects = once_in(d, 10) ? 40 : 0;
-    p->acts_n = below(d, 5) * scale;
+    p->acts_n = below(d, 5);
     p->small_queues = once_in(d, 4);
+    p->patience_us = p->check_ms * 2000 + 12000000;
+    if (threads)
+        suit_threads(p);
 }

@@ -42,8 +42,9 @@ struct plan {
     enum plan_kind kinds[ORACLE_CHANNELS_MAX];
     char names[ORACLE_CHANNELS_MAX][16];
     int64_t size, ttl_s, meta_ttl_s;
-    uint64_t pace_us;  /* between two things that one actor does */
-    uint64_t check_ms; /* channel_position_check_delay */
+    uint64_t pace_us;     /* between two things that one actor does */
+    uint64_t check_ms;    /* channel_position_check_delay */
+    uint64_t patience_us; /* time for the checks behind a broken connection */
     /* peers, each of 256 */
     uint32_t late, very_late, stalls, dies, errors, never_connects;
     uint32_t acts_n; /* things a connection does before its peer rests */
@@ -51,8 +52,8 @@ struct plan {
     struct model_faults faults;
 };
 
-/* |scale|: 1 for a seed of the simulation; more for a round of stress. */
-void plan_make(struct plan *plan, uint64_t seed, uint32_t scale);
+/* |threads|: a round of stress: more of everything, and nothing that takes many real seconds. */
+void plan_make(struct plan *plan, uint64_t seed, bool threads);
 /* Once per process. Ends it if the configuration cannot be loaded. */
 struct gush_config *plan_config(void);
 void plan_patch(const struct plan *plan, struct gush_config *config);

@@ -273,7 +273,6 @@ struct presence_op {
     struct gush_presence_call presence;
     struct answer *answer;
     uint32_t channel;
-    bool settle;
 };
 
 static bool listed(const struct gush_presence_call *p, const struct conn *c)
@@ -285,10 +284,9 @@ static bool listed(const struct gush_presence_call *p, const struct conn *c)
 }
 
 /* Nothing moves: present are those who were told so, and maybe those whose reply is on its way. */
-static void presence_judge(const struct presence_op *op)
+static void presence_judge(const struct world *w, const struct presence_op *op)
 {
     const struct gush_presence_call *p = &op->presence;
-    const struct world *w = op->answer->world;
     size_t seen = 0;
 
     if (p->call.error)
@@ -308,53 +306,57 @@ static void presence_judge(const struct presence_op *op)
                    p->clients_n, seen, p->users_n);
 }
 
-static void presence_end(struct gush_api_call *call, bool dropped)
+static void presence_end(struct gush_api_call *call)
 {
-    struct presence_op *op = GUSH_CONTAINER(call, struct presence_op, presence.call);
-    struct answer *a = op->answer;
+    struct answer *a = GUSH_CONTAINER(call, struct presence_op, presence.call)->answer;
 
-    if (!dropped && op->settle)
-        presence_judge(op);
-    gush_presence_call_fini(&op->presence);
-    gush_free(op);
     stage_raise(&a->signal);
 }
 
 static void presence_done(struct gush_api_call *call)
 {
     check_done(call);
-    presence_end(call, false);
+    presence_end(call);
 }
 
-static void presence_dropped(struct gush_api_call *call)
-{
-    presence_end(call, true);
-}
-
-static void ask_presence(struct world *w, struct gush_rng *rng, uint32_t channel, bool settle)
+/* Waits for the answer; the caller frees it. */
+static struct presence_op *ask_presence(struct world *w, struct gush_rng *rng, uint32_t channel,
+                                        bool stats_only)
 {
     struct answer a;
-
-    if (!w->oracle.channels[channel].members)
-        return;
-    answer_init(&a, w, rng);
     struct presence_op *op = GUSH_NEW(struct presence_op);
+
+    answer_init(&a, w, rng);
     op->answer = &a;
     op->channel = channel;
-    op->settle = settle;
     op->presence = (struct gush_presence_call){
-        .call = {.home = &a.home->lane, .done = presence_done, .dropped = presence_dropped},
+        .call = {.home = &a.home->lane, .done = presence_done, .dropped = presence_end},
         .channel = w->oracle.channels[channel].name,
-        .stats_only = !settle && gush_rng_below(rng, 2),
+        .stats_only = stats_only,
     };
     gush_presence(w->node, &op->presence);
     wait_for(&a, "presence");
+    op->answer = NULL;
+    return op;
 }
 
-void publisher_read_presence(struct world *w)
+static void presence_free(struct presence_op *op)
 {
-    for (uint32_t i = 0; i < w->oracle.channels_n; i++)
-        ask_presence(w, NULL, i, true);
+    gush_presence_call_fini(&op->presence);
+    gush_free(op);
+}
+
+struct presence_op *publisher_ask_presence(struct world *w, uint32_t channel)
+{
+    return w->oracle.channels[channel].members ? ask_presence(w, NULL, channel, false) : NULL;
+}
+
+void publisher_judge_presence(const struct world *w, struct presence_op *op)
+{
+    if (op == NULL)
+        return;
+    presence_judge(w, op);
+    presence_free(op);
 }
 
 /* ---- Channels -------------------------------------------------------------------------------- */
@@ -460,7 +462,8 @@ void publisher_run(void *arg)
         } else if (what < 90) {
             read_history(p, channel);
         } else if (what < 94) {
-            ask_presence(w, &p->rng, channel, false);
+            if (w->oracle.channels[channel].members)
+                presence_free(ask_presence(w, &p->rng, channel, gush_rng_below(&p->rng, 2)));
         } else if (what < 97) {
             if (w->plan.removes)
                 remove_history(p, channel);

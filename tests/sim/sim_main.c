@@ -86,7 +86,7 @@ static void play(struct gush_config *config, uint64_t seed)
     char room[256];
 
     atomic_store(&report->seed, seed);
-    plan_make(&plan, seed, 1);
+    plan_make(&plan, seed, false);
     plan_patch(&plan, config);
     world_play(&plan, config, &stage);
     memory_check();

@@ -47,15 +47,17 @@ static void remember(struct view *v, uint32_t id)
 /* A stream that lost nothing must not refuse to recover. */
 static void justify_refusal(const struct view *v, const struct wire_sub *sub)
 {
-    const struct oracle_channel *ch = v->channel;
-    uint64_t missing = sub->offset - v->from;
+    struct oracle_channel *ch = v->channel;
+    uint64_t missing = sub->offset - v->from, now_us = stage_now_us();
+
+    stage_lock(&ch->oracle->lock);
+    bool removed = ch->removed || now_us + 200000 >= ch->last_publish_us + ch->ttl_us;
+    stage_unlock(&ch->oracle->lock);
 
     if (v->from_epoch.n && !gush_span_eq(sub->epoch, gush_epoch_span(&v->from_epoch)))
         return;
-    if (v->from > sub->offset || ch->removed || ch->holes || (int64_t)missing > ch->size ||
-        missing > 300)
-        return;
-    if (missing && stage_now_us() + 200000 >= ch->last_publish_us + ch->ttl_us)
+    if (v->from > sub->offset || (missing && removed) || atomic_load(&ch->holes) ||
+        (int64_t)missing > ch->size || missing > 300)
         return;
     stage_fail("%s, %.*s: recovery from offset %llu refused without reason: same epoch, top %llu, "
                "%lld kept",
@@ -190,7 +192,7 @@ const char *view_behind(const struct view *v, char *room, size_t room_n)
         return NULL;
     if (v->positioned)
         return positioned_behind(v, room, room_n);
-    if (v->channel->lossy || v->channel->holes)
+    if (v->channel->lossy || atomic_load(&v->channel->holes))
         return NULL;
     stage_lock(&o->lock);
     for (uint32_t id = 0; id < o->records_n && why == NULL; id++) {

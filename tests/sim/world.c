@@ -272,6 +272,8 @@ static void spawn_publishers(struct world *w, uint32_t phase)
 /* Time that makes things expire, or nothing. */
 static void let_time_pass(struct world *w)
 {
+    if (!stage_is_virtual())
+        return;
     switch (gush_rng_below(&w->dice, 4)) {
     case 0:
         stage_sleep(gush_rng_below(&w->dice, 3000000));
@@ -290,7 +292,21 @@ static void let_checks_run(struct world *w)
 {
     if (w->model &&
         (w->plan.faults.breaks_n || w->plan.faults.lost_of_256 || w->plan.faults.slow_of_256))
-        stage_sleep(w->plan.check_ms * 2000 + 12000000);
+        stage_sleep(w->plan.patience_us);
+}
+
+/* What can only be judged at the end, all connections together. */
+static void judge_all(struct world *w)
+{
+    struct presence_op *present[ORACLE_CHANNELS_MAX];
+
+    for (uint32_t i = 0; i < w->oracle.channels_n; i++)
+        present[i] = publisher_ask_presence(w, i);
+    freeze(w);
+    peer_judge_all(w);
+    for (uint32_t i = 0; i < w->oracle.channels_n; i++)
+        publisher_judge_presence(w, present[i]);
+    thaw(w);
 }
 
 static void phases(struct world *w)
@@ -308,14 +324,11 @@ static void phases(struct world *w)
         model_calm(w->model);
     enter_phase(w);
     stage_settle(QUIET_US);
-    if (w->plan.very_late || w->plan.stalls)
+    if (stage_is_virtual() && (w->plan.very_late || w->plan.stalls))
         stage_sleep(8000000);
     let_checks_run(w);
     judge_rest(w, true);
-    publisher_read_presence(w);
-    freeze(w);
-    peer_judge_all(w);
-    thaw(w);
+    judge_all(w);
 }
 
 static bool clients_gone(const struct world *w)

@@ -41,7 +41,7 @@ struct world_event {
 struct world_lane {
     struct gush_lane lane;
     struct world *world;
-    char name[8];
+    char name[16];
     struct stage_signal signal;
     atomic_bool woken;   /* by the engine: it must be turned */
     atomic_bool in_turn; /* statistic of the stage: answers come only inside */
@@ -96,8 +96,10 @@ void world_later(struct world_lane *wl, uint64_t delay_us, void (*happen)(void *
 /* Actors. */
 void publisher_run(void *arg);
 void publisher_elsewhere_run(void *arg);
-/* The director's own calls: reads every stream into the oracle, and presence of every channel. */
+/* The director's own calls, at rest. Reads every stream into the oracle. */
 void publisher_read_streams(struct world *w);
-void publisher_read_presence(struct world *w);
+/* Who is present; NULL where nobody keeps presence. To be judged while everything stands still. */
+struct presence_op *publisher_ask_presence(struct world *w, uint32_t channel);
+void publisher_judge_presence(const struct world *w, struct presence_op *op);
 
 #endif
