@@ -79,7 +79,7 @@ static gush_err resolve(const char *host, struct address *out, char *message, si
             break;
         }
     }
-    GUSH_ASSERT(best->ai_addrlen <= sizeof(out->storage));
+    GUSH_ASSERT(best && best->ai_addrlen <= sizeof(out->storage));
     memset(out, 0, sizeof(*out));
     memcpy(&out->storage, best->ai_addr, best->ai_addrlen);
     out->n = best->ai_addrlen;

@@ -17,10 +17,10 @@ static struct {
     sem_t event;
     struct gush_conn *conn;
     uint8_t *big;
+    atomic_int eof_n, writable_n, timer_n, closed_n;
     /* told by the loop, read behind |event| */
     char bytes[256];
     size_t bytes_n;
-    int eof_n, writable_n, timer_n, closed_n;
     size_t written;
     gush_err err;
 } world;
