@@ -15,6 +15,7 @@
 #define POSTED_N            64
 #define STREAMS_MAX         1000 /* calls of one connection; more wait on the peer's side */
 #define REQUEST_MAX_DEFAULT ((size_t)4 << 20)
+#define REQUEST_TIMEOUT_MS  30000
 #define WAITING_MAX         1024
 #define WAITING_MAX_BYTES   ((size_t)64 << 20)
 #define NOTE_TRANSPORT_MODE 0x100u /* beside the method's number */
@@ -285,6 +286,7 @@ struct gush_rpc_server *gush_api_grpc_server_new(struct gush_api_grpc *api,
                                               .services = &api->service,
                                               .services_n = 1,
                                               .request_max_bytes = REQUEST_MAX_DEFAULT,
+                                              .request_timeout_ms = REQUEST_TIMEOUT_MS,
                                               .posted_n = POSTED_N,
                                               .streams_max = STREAMS_MAX};
 

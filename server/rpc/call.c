@@ -13,11 +13,12 @@ struct gush_rpc_call {
     GUSH_MAGIC_FIELD;
     uint32_t note;
     grpc_call *core;
+    struct gush_rpc_server *server;
     struct gush_rpc_queue *queue;
     const struct gush_rpc_service *service; /* NULL: refused, nobody listens */
     void *user;
-    size_t request_max_bytes;
     grpc_byte_buffer *request; /* while it is read */
+    struct gush_timer late;    /* while it is read */
     /* Operations whose tag is not back, and holds: the object lives while any is left. */
     uint32_t ops_n, holds_n;
     int cancelled;
@@ -81,6 +82,7 @@ static void settle(struct gush_rpc_call *call)
     if (call->asked && call->service->on_closed)
         call->service->on_closed(call->service->ctx, call);
     grpc_call_unref(call->core);
+    gush__server_leave(call->server);
     call->magic = GUSH_MAGIC_DEAD;
     gush_free(call);
     q->live_n--;
@@ -122,7 +124,8 @@ static void deliver_request(struct gush_rpc_call *call)
         refuse(call, GUSH_RPC_UNIMPLEMENTED, "compressed requests are not accepted here");
         return;
     }
-    if (grpc_byte_buffer_length(call->request) > call->request_max_bytes) {
+    if (grpc_byte_buffer_length(call->request) >
+        gush__server_options(call->server)->request_max_bytes) {
         refuse(call, GUSH_RPC_RESOURCE_EXHAUSTED, "request message is over the size limit");
         return;
     }
@@ -141,7 +144,8 @@ static void on_read(struct gush__tag *tag, bool ok)
 {
     struct gush_rpc_call *call = GUSH_CONTAINER(tag, struct gush_rpc_call, read_tag);
 
-    if (ok && !call->gone) {
+    gush_wheel_disarm(&call->queue->lane.wheel, &call->late);
+    if (ok && !call->gone && !call->finished) {
         if (call->request != NULL)
             deliver_request(call);
         else
@@ -151,6 +155,15 @@ static void on_read(struct gush__tag *tag, bool ok)
         grpc_byte_buffer_destroy(call->request);
     call->request = NULL;
     op_back(call);
+}
+
+static void on_late(void *lane, struct gush_timer *timer)
+{
+    struct gush_rpc_call *call = GUSH_CONTAINER(timer, struct gush_rpc_call, late);
+
+    (void)lane;
+    if (!call->gone)
+        refuse(call, GUSH_RPC_DEADLINE_EXCEEDED, "the request message did not come in time");
 }
 
 static void on_sent(struct gush__tag *tag, bool ok)
@@ -175,9 +188,9 @@ static struct gush__tag tag_for(void (*done)(struct gush__tag *tag, bool ok))
     return (struct gush__tag){.magic = gush__tag_MAGIC, .done = done};
 }
 
-struct gush_rpc_call *gush__call_open(struct gush_rpc_queue *q, grpc_call *core,
-                                      const struct gush_rpc_service *service, uint32_t note,
-                                      size_t request_max_bytes)
+struct gush_rpc_call *gush__call_open(struct gush_rpc_server *server, struct gush_rpc_queue *q,
+                                      grpc_call *core, const struct gush_rpc_service *service,
+                                      uint32_t note)
 {
     struct gush_rpc_call *call = GUSH_NEW(struct gush_rpc_call);
     grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
@@ -185,13 +198,15 @@ struct gush_rpc_call *gush__call_open(struct gush_rpc_queue *q, grpc_call *core,
     call->magic = gush_rpc_call_MAGIC;
     call->note = note;
     call->core = core;
+    call->server = server;
     call->queue = q;
     call->service = service;
-    call->request_max_bytes = request_max_bytes;
+    call->late.fire = on_late;
     call->close_tag = tag_for(on_close);
     call->read_tag = tag_for(on_read);
     call->send_tag = tag_for(on_sent);
     call->finish_tag = tag_for(on_finished);
+    gush__server_enter(server);
     q->live_n++;
     call->ops_n++;
     op.data.recv_close_on_server.cancelled = &call->cancelled;
@@ -201,8 +216,12 @@ struct gush_rpc_call *gush__call_open(struct gush_rpc_queue *q, grpc_call *core,
 
 void gush__call_read(struct gush_rpc_call *call)
 {
+    struct gush_lane *lane = &call->queue->lane;
+    uint64_t timeout_ms = gush__server_options(call->server)->request_timeout_ms;
     grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
 
+    if (timeout_ms > 0)
+        gush_wheel_arm(&lane->wheel, &call->late, gush_lane_now_ms(lane) + timeout_ms);
     op.data.recv_message.recv_message = &call->request;
     call->ops_n++;
     gush__queue_start_later(call->queue, call->core, &op, 1, &call->read_tag);

@@ -88,6 +88,15 @@ static gpr_timespec deadline_of(const struct gush_rpc_queue *q, uint64_t next_ms
                         gpr_time_from_millis((int64_t)(next_ms - now_ms), GPR_TIMESPAN));
 }
 
+/* What an event starts is timed from now, not from the last turn, which may be long ago. */
+static void look_at_clock(struct gush_rpc_queue *q)
+{
+    uint64_t now_us = q->options.mono_us(q->options.clock);
+
+    if (now_us > q->lane.now_us)
+        q->lane.now_us = now_us;
+}
+
 /* Sleeps until an event or the deadline, then takes what else is there, within bounds. */
 static void take_events(struct gush_rpc_queue *q, uint64_t next_ms)
 {
@@ -99,6 +108,8 @@ static void take_events(struct gush_rpc_queue *q, uint64_t next_ms)
 
         if (event.type != GRPC_OP_COMPLETE)
             break;
+        if (i == 0)
+            look_at_clock(q);
         tag = GUSH_CAST(gush__tag, event.tag);
         tag->done(tag, event.success != 0);
         run_deferred(q);

@@ -59,11 +59,16 @@ void gush__queue_start_later(struct gush_rpc_queue *q, grpc_call *call, const gr
                              size_t ops_n, struct gush__tag *tag);
 
 /* Takes over |core| on its queue's thread. |service| NULL: nothing is told to anybody. */
-struct gush_rpc_call *gush__call_open(struct gush_rpc_queue *q, grpc_call *core,
-                                      const struct gush_rpc_service *service, uint32_t note,
-                                      size_t request_max_bytes);
+struct gush_rpc_call *gush__call_open(struct gush_rpc_server *server, struct gush_rpc_queue *q,
+                                      grpc_call *core, const struct gush_rpc_service *service,
+                                      uint32_t note);
 /* Asks for the request message; on_request follows. */
 void gush__call_read(struct gush_rpc_call *call);
+
+const struct gush_rpc_server_options *gush__server_options(const struct gush_rpc_server *server);
+/* A call or a posted request of |server| came to be, or is no more. Any queue's thread. */
+void gush__server_enter(struct gush_rpc_server *server);
+void gush__server_leave(struct gush_rpc_server *server);
 
 static inline struct gush_span gush__slice_span(const grpc_slice *s)
 {

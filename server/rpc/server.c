@@ -24,6 +24,8 @@
 #define PEER_PING_STRIKES    2
 #define UNACKED_MAX_MS       60000 /* a peer whose kernel takes nothing for so long is gone */
 #define READ_CHUNK_BYTES     256
+#define GOODBYE_MS           200  /* idle connections may close by themselves after GOAWAY */
+#define CLOSE_MS             5000 /* those that were closed are gone by then */
 
 /* One posted request, or the spare one. */
 struct request {
@@ -50,9 +52,10 @@ struct gush_rpc_server {
     struct intake *intakes; /* one per queue */
     struct gush__tag drained_tag;
     bool started, stopping; /* main thread */
+    atomic_uint live;       /* calls and posted requests */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    bool drained; /* lock: mutex */
+    atomic_bool drained; /* the library has no connection left */
 };
 
 /* ---- Metadata ------------------------------------------------------------------------------- */
@@ -92,6 +95,7 @@ static void post(struct intake *in)
     GUSH_ASSERT(error == GRPC_CALL_OK);
     in->posted_n++;
     in->queue->live_n++;
+    gush__server_enter(in->server);
 }
 
 static void post_all(struct intake *in)
@@ -146,8 +150,8 @@ static void take_call(struct intake *in, struct request *r)
 {
     struct gush_rpc_verdict verdict = {0};
     const struct gush_rpc_service *service = admit(in->server, r, &verdict);
-    struct gush_rpc_call *call = gush__call_open(in->queue, r->core, service, verdict.note,
-                                                 in->server->options.request_max_bytes);
+    struct gush_rpc_call *call =
+        gush__call_open(in->server, in->queue, r->core, service, verdict.note);
     struct gush_rpc_end end = {verdict.status, gush_span_str(verdict.message), GUSH_SPAN_EMPTY};
 
     if (service == NULL)
@@ -169,6 +173,7 @@ static void on_request(struct gush__tag *tag, bool ok)
         post(in); /* before this call is handled: a queue without one loses calls */
     if (ok)
         take_call(in, r);
+    gush__server_leave(in->server); /* after the call has entered */
     grpc_call_details_destroy(&r->details);
     grpc_metadata_array_destroy(&r->metadata);
     if (in->spare == NULL && ok)
@@ -271,16 +276,38 @@ static grpc_server *core_new(const struct gush_rpc_server_options *options)
     return grpc_server_create(&args, NULL);
 }
 
+/* Somebody may be waiting for what just happened. */
+static void tell(struct gush_rpc_server *server)
+{
+    pthread_mutex_lock(&server->mutex);
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+const struct gush_rpc_server_options *gush__server_options(const struct gush_rpc_server *server)
+{
+    return &server->options;
+}
+
+void gush__server_enter(struct gush_rpc_server *server)
+{
+    atomic_fetch_add_explicit(&server->live, 1, memory_order_relaxed);
+}
+
+void gush__server_leave(struct gush_rpc_server *server)
+{
+    if (atomic_fetch_sub_explicit(&server->live, 1, memory_order_acq_rel) == 1)
+        tell(server);
+}
+
 static void on_drained(struct gush__tag *tag, bool ok)
 {
     struct gush_rpc_server *server = GUSH_CONTAINER(tag, struct gush_rpc_server, drained_tag);
 
     (void)ok;
     server->intakes[0].queue->live_n--;
-    pthread_mutex_lock(&server->mutex);
-    server->drained = true;
-    pthread_cond_broadcast(&server->changed);
-    pthread_mutex_unlock(&server->mutex);
+    atomic_store_explicit(&server->drained, true, memory_order_release);
+    tell(server);
 }
 
 struct gush_rpc_server *gush_rpc_server_new(const struct gush_rpc_server_options *options)
@@ -328,14 +355,23 @@ void gush_rpc_server_stop(struct gush_rpc_server *server)
                                     &server->drained_tag);
 }
 
-bool gush_rpc_server_wait(struct gush_rpc_server *server, uint64_t timeout_ms)
+static bool no_calls(const struct gush_rpc_server *server)
+{
+    return atomic_load_explicit(&server->live, memory_order_acquire) == 0;
+}
+
+static bool no_connections(const struct gush_rpc_server *server)
+{
+    return atomic_load_explicit(&server->drained, memory_order_acquire);
+}
+
+static bool wait_until(struct gush_rpc_server *server, uint64_t timeout_ms,
+                       bool (*true_now)(const struct gush_rpc_server *server))
 {
     struct timespec until;
-    bool drained;
+    bool is;
     int failed = 0;
 
-    if (!server->started)
-        return true;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)(timeout_ms / 1000);
     until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
@@ -344,11 +380,23 @@ bool gush_rpc_server_wait(struct gush_rpc_server *server, uint64_t timeout_ms)
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&server->mutex);
-    while (!server->drained && failed == 0)
+    while (!(is = true_now(server)) && failed == 0)
         failed = pthread_cond_timedwait(&server->changed, &server->mutex, &until);
-    drained = server->drained;
     pthread_mutex_unlock(&server->mutex);
-    return drained;
+    return is;
+}
+
+bool gush_rpc_server_wait(struct gush_rpc_server *server, uint64_t timeout_ms)
+{
+    if (!server->started)
+        return true;
+    GUSH_ASSERT(server->stopping);
+    if (!wait_until(server, timeout_ms, no_calls))
+        return false;
+    /* A client without calls may not look at its connection for a long time. */
+    if (!wait_until(server, GOODBYE_MS, no_connections))
+        grpc_server_cancel_all_calls(server->core);
+    return wait_until(server, CLOSE_MS, no_connections);
 }
 
 void gush_rpc_server_cancel(struct gush_rpc_server *server)
@@ -362,7 +410,7 @@ void gush_rpc_server_free(struct gush_rpc_server *server)
 {
     if (server == NULL)
         return;
-    GUSH_ASSERT(!server->started || server->drained);
+    GUSH_ASSERT(!server->started || no_connections(server));
     grpc_server_destroy(server->core);
     grpc_server_credentials_release(server->plaintext);
     for (size_t i = 0; i < server->options.queues_n; i++)

@@ -64,9 +64,10 @@ struct gush_rpc_server_options {
     size_t queues_n;
     const struct gush_rpc_service *services; /* borrowed */
     size_t services_n;
-    size_t request_max_bytes; /* one message, decompressed */
-    unsigned posted_n;        /* requests kept posted on each queue */
-    unsigned streams_max;     /* per connection; 0: no limit */
+    size_t request_max_bytes;    /* one message, decompressed */
+    uint64_t request_timeout_ms; /* from the headers to the whole message; 0: none */
+    unsigned posted_n;           /* requests kept posted on each queue */
+    unsigned streams_max;        /* per connection; 0: no limit */
     /* For long streams: less library around each call. Compressed requests are then refused. */
     bool lean;
 };
@@ -86,7 +87,9 @@ void gush_rpc_server_resume(struct gush_rpc_server *server, struct gush_lane *la
 
 /* No new calls and connections; those that are there may finish. Needs running queues. */
 void gush_rpc_server_stop(struct gush_rpc_server *server);
-/* True: no call is left. Blocks for at most |timeout_ms|. Never on a queue's thread. */
+/* True: no call is left and the connections are closed. False: |timeout_ms| passed and calls are
+ * left. Blocks for that long, and a little longer for connections that do not go by themselves.
+ * Never on a queue's thread. */
 bool gush_rpc_server_wait(struct gush_rpc_server *server, uint64_t timeout_ms);
 /* Ends what is left after stop. */
 void gush_rpc_server_cancel(struct gush_rpc_server *server);

@@ -204,7 +204,9 @@ struct gush_grpc_uni *gush_grpc_uni_new(struct gush_node *node)
 struct gush_rpc_server *gush_grpc_uni_server_new(const struct gush_grpc_uni *uni,
                                                  struct gush_rpc_queue **queues, size_t queues_n)
 {
-    int64_t max = gush_node_config(uni->node)->uni_grpc.max_receive_message_size;
+    const struct gush_config *config = gush_node_config(uni->node);
+    int64_t max = config->uni_grpc.max_receive_message_size;
+    int64_t stale_ms = config->client.stale_close_delay_ms;
     struct gush_rpc_server_options options = {.name = "uni_grpc",
                                               .queues = queues,
                                               .queues_n = queues_n,
@@ -216,6 +218,8 @@ struct gush_rpc_server *gush_grpc_uni_server_new(const struct gush_grpc_uni *uni
 
     if (max > 0)
         options.request_max_bytes = (size_t)max;
+    if (stale_ms > 0)
+        options.request_timeout_ms = (uint64_t)stale_ms;
     return gush_rpc_server_new(&options);
 }
 

@@ -133,22 +133,6 @@ static void a_connection_that_vanishes_closes_its_calls(void **state)
     fixture_free(f);
 }
 
-static void answer_all(struct fixture *f)
-{
-    struct held *h;
-
-    while ((h = f->held) != NULL) {
-        bool held = h->held;
-        struct gush_rpc_call *call = h->call;
-
-        f->held = h->next;
-        h->kept = false;
-        fixture_reply(call, GUSH_SPAN_LIT("late"));
-        if (held)
-            gush_rpc_call_release(call);
-    }
-}
-
 static void a_held_call_outlives_its_peer(void **state)
 {
     struct fixture *f = fixture_new((struct fixture_options){0});

@@ -303,12 +303,30 @@ static inline void on_lane(struct fixture *f, void (*run)(struct fixture *f))
     assert_true(wait_for(&e.done, 1));
 }
 
+/* Answers every held call. On the first queue's lane. */
+static inline void answer_all(struct fixture *f)
+{
+    struct held *h;
+
+    while ((h = f->held) != NULL) {
+        bool held = h->held;
+        struct gush_rpc_call *call = h->call;
+
+        f->held = h->next;
+        h->kept = false;
+        fixture_reply(call, GUSH_SPAN_LIT("late"));
+        if (held)
+            gush_rpc_call_release(call);
+    }
+}
+
 /* ---- Set-up ---------------------------------------------------------------------------------- */
 
 struct fixture_options {
     size_t queues_n;
     unsigned posted_n;
     bool lean;
+    uint64_t request_timeout_ms;
 };
 
 static inline struct fixture *fixture_new(struct fixture_options o)
@@ -319,6 +337,7 @@ static inline struct fixture *fixture_new(struct fixture_options o)
                                          .services = f->services,
                                          .services_n = 2,
                                          .request_max_bytes = REQUEST_MAX,
+                                         .request_timeout_ms = o.request_timeout_ms,
                                          .posted_n = o.posted_n ? o.posted_n : 8,
                                          .lean = o.lean};
 
@@ -436,6 +455,7 @@ struct ask_options {
     const char *key, *value; /* metadata */
     int64_t timeout_ms;      /* 0: none */
     bool silent;             /* no request message at all */
+    bool open;               /* and it does not end either */
 };
 
 static inline gpr_timespec after_ms(int64_t ms)
@@ -467,7 +487,8 @@ static inline void ask_send(struct ask *a, const struct ask_options *o)
         ops[n] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE};
         ops[n++].data.send_message.send_message = buffer;
     }
-    ops[n++] = (grpc_op){.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
+    if (!o->open)
+        ops[n++] = (grpc_op){.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
     assert_int_equal(grpc_call_start_batch(a->call, ops, n, &a->call, NULL), GRPC_CALL_OK);
     pluck(a, &a->call);
     ops[0] = (grpc_op){.op = GRPC_OP_RECV_INITIAL_METADATA};

@@ -92,6 +92,22 @@ static void a_call_without_message_is_an_error(void **state)
     fixture_free(f);
 }
 
+static void a_call_that_never_says_its_request_is_ended(void **state)
+{
+    struct fixture *f = fixture_new((struct fixture_options){.request_timeout_ms = 60});
+    struct peer p = peer_open(f);
+    uint64_t began_us = gush_clock_mono_us();
+
+    (void)state;
+    expect_end(&p, (struct ask_options){.path = "/test.Echo/Echo", .silent = true, .open = true},
+               GRPC_STATUS_DEADLINE_EXCEEDED, "the request message did not come in time");
+    assert_true(gush_clock_mono_us() - began_us >= 60000);
+    assert_int_equal(atomic_load(&f->asked), 0);
+    expect_echo(&p, "/test.Echo/Later", GUSH_SPAN_LIT("in time"));
+    peer_close(&p);
+    fixture_free(f);
+}
+
 static void a_failure_carries_message_and_details(void **state)
 {
     struct fixture *f = fixture_new((struct fixture_options){0});
@@ -282,6 +298,48 @@ static void a_thousand_open_streams_end_cleanly(void **state)
     gush_free(asks);
 }
 
+/* The peer keeps its connection and does not look at it: nothing to wait for. */
+static void idle_connections_do_not_delay_the_end(void **state)
+{
+    struct fixture *f = fixture_new((struct fixture_options){0});
+    struct peer p = peer_open(f);
+    uint64_t began_us;
+
+    (void)state;
+    expect_echo(&p, "/test.Echo/Echo", GUSH_SPAN_LIT("idle from now on"));
+    began_us = gush_clock_mono_us();
+    gush_rpc_server_stop(f->server);
+    assert_true(gush_rpc_server_wait(f->server, WAIT_MS));
+    assert_true(gush_clock_mono_us() - began_us < WAIT_MS * 1000 / 2);
+    fixture_free(f);
+    peer_close(&p);
+}
+
+static void a_stopping_server_lets_calls_finish(void **state)
+{
+    struct fixture *f = fixture_new((struct fixture_options){0});
+    struct peer p = peer_open(f);
+    struct ask a;
+    grpc_slice got;
+
+    (void)state;
+    ask_open(&a, &p,
+             (struct ask_options){.path = "/test.Echo/Hold", .request = GUSH_SPAN_LIT("held")});
+    assert_true(wait_for(&f->asked, 1));
+    gush_rpc_server_stop(f->server);
+    assert_false(gush_rpc_server_wait(f->server, 50));
+    on_lane(f, answer_all);
+    assert_true(ask_next(&a, &got));
+    assert_int_equal(grpc_slice_str_cmp(got, "late"), 0);
+    grpc_slice_unref(got);
+    ask_end(&a);
+    assert_int_equal(a.status, GRPC_STATUS_OK);
+    ask_free(&a);
+    assert_true(gush_rpc_server_wait(f->server, WAIT_MS));
+    fixture_free(f);
+    peer_close(&p);
+}
+
 static void a_server_that_never_started_can_be_freed(void **state)
 {
     struct gush_rpc_queue_options qo = {.mono_us = fixture_mono_us};
@@ -307,6 +365,7 @@ int main(void)
         cmocka_unit_test(refused_at_the_door_is_never_asked),
         cmocka_unit_test(an_oversized_request_is_refused),
         cmocka_unit_test(a_call_without_message_is_an_error),
+        cmocka_unit_test(a_call_that_never_says_its_request_is_ended),
         cmocka_unit_test(a_failure_carries_message_and_details),
         cmocka_unit_test(gzip_is_read_where_the_stack_is_full),
         cmocka_unit_test(a_deadline_ends_the_call),
@@ -314,6 +373,8 @@ int main(void)
         cmocka_unit_test(a_paused_server_takes_only_what_was_posted),
         cmocka_unit_test(garbage_hurts_nobody_else),
         cmocka_unit_test(a_thousand_open_streams_end_cleanly),
+        cmocka_unit_test(idle_connections_do_not_delay_the_end),
+        cmocka_unit_test(a_stopping_server_lets_calls_finish),
         cmocka_unit_test(a_server_that_never_started_can_be_freed),
     };
 
