@@ -10,7 +10,7 @@
 #include "server/app/demo_page.h"
 #include "transports/sse/sse.h"
 
-#define ANSWER_MAX (64 * 1024)
+#define ANSWER_MAX ((size_t)64 * 1024)
 
 /* ---- handlers of the app itself ------------------------------------------------------------- */
 
@@ -61,14 +61,12 @@ static void demo_page(void *arg, struct gush_stream *s, const struct gush_http_r
 
 /* ---- tables --------------------------------------------------------------------------------- */
 
-static gush_err add(struct gush_router *router, const char *path, unsigned methods,
-                    gush_stream_handler *handle, void *arg, char *message, size_t message_n)
+static gush_err add(struct gush_router *router, const struct gush_route *route, char *message,
+                    size_t message_n)
 {
-    struct gush_route route = {.path = path, .methods = methods, .handle = handle, .arg = arg};
-
-    if (gush_router_add(router, &route) == GUSH_OK)
+    if (gush_router_add(router, route) == GUSH_OK)
         return GUSH_OK;
-    snprintf(message, message_n, "two handlers on one path: \"%s\"", path);
+    snprintf(message, message_n, "two handlers on one path: \"%s\"", route->path);
     return GUSH_ECONFIG;
 }
 
@@ -78,12 +76,18 @@ static gush_err internal_routes(struct gush_app *app, char *message, size_t mess
     gush_err err = GUSH_OK;
 
     if (c->health.enabled)
-        err = add(app->internal, c->health.handler_prefix, GUSH_ROUTER_ANY, gush_router_health,
-                  NULL, message, message_n);
+        err = add(app->internal,
+                  &(struct gush_route){.path = c->health.handler_prefix,
+                                       .methods = GUSH_ROUTER_ANY,
+                                       .handle = gush_router_health},
+                  message, message_n);
     if (err == GUSH_OK && c->debug.enabled) {
         char path[256];
         snprintf(path, sizeof path, "%s/live", c->debug.handler_prefix);
-        err = add(app->internal, path, GUSH_ROUTER_GET, debug_live, app, message, message_n);
+        err = add(app->internal,
+                  &(struct gush_route){
+                      .path = path, .methods = GUSH_ROUTER_GET, .handle = debug_live, .arg = app},
+                  message, message_n);
     }
     return err;
 }
@@ -102,8 +106,11 @@ static gush_err external_routes(struct gush_app *app, char *message, size_t mess
         }
     }
     if (err == GUSH_OK && c->demo.enabled)
-        err = add(app->external, c->demo.handler_prefix, GUSH_ROUTER_GET | GUSH_ROUTER_HEAD,
-                  demo_page, NULL, message, message_n);
+        err = add(app->external,
+                  &(struct gush_route){.path = c->demo.handler_prefix,
+                                       .methods = GUSH_ROUTER_GET | GUSH_ROUTER_HEAD,
+                                       .handle = demo_page},
+                  message, message_n);
     return err;
 }
 
