@@ -55,6 +55,7 @@ static void *allocate(size_t size, int byte, const void *caller)
     return data_of(b);
 }
 
+#if QUARANTINE_N > 0
 static void look(struct block *b)
 {
     const uint8_t *p = data_of(b);
@@ -67,6 +68,7 @@ static void look(struct block *b)
     if (b->state != BLOCK_FREED)
         stage_fail("the head of a freed block was written; freed by %p", b->freed_by);
 }
+#endif
 
 static void retire(struct block *b)
 {

@@ -7,10 +7,13 @@
 
 #define CHANNELS ORACLE_CHANNELS_MAX
 
+enum packet_kind { SUBSCRIBE, UNSUBSCRIBE, ACK, MESSAGE };
+enum command_kind { PUBLISH, HISTORY, REMOVE };
+
 /* On the PUB/SUB connection, either way. */
 struct packet {
     struct packet *next;
-    enum { SUBSCRIBE, UNSUBSCRIBE, ACK, MESSAGE } kind;
+    enum packet_kind kind;
     uint64_t due_us, generation;
     uint32_t channel;
     bool ok;
@@ -25,7 +28,7 @@ struct line {
 /* A request on the command connection: applied at one time, answered at a later one. */
 struct command {
     struct command *next;
-    enum { PUBLISH, HISTORY, REMOVE } kind;
+    enum command_kind kind;
     uint64_t due_us;
     uint32_t channel;
     bool applied, lost;
@@ -151,7 +154,7 @@ static void packet_free(struct packet *p)
     gush_free(p);
 }
 
-static struct packet *packet_new(struct model *m, int kind, uint32_t channel)
+static struct packet *packet_new(struct model *m, enum packet_kind kind, uint32_t channel)
 {
     struct packet *p = GUSH_NEW(struct packet);
 
@@ -286,7 +289,7 @@ static void enter_port(const char *what)
     stage_point(what);
 }
 
-static void port_pubsub(struct model *m, struct gush_span name, int kind)
+static void port_pubsub(struct model *m, struct gush_span name, enum packet_kind kind)
 {
     stage_lock(&m->lock);
     uint32_t channel = channel_of(m, name);
@@ -312,7 +315,7 @@ static void port_unsubscribe(void *broker, struct gush_span channel)
 }
 
 /* Lock held. */
-static struct command *command_new(struct model *m, int kind, struct gush_span name,
+static struct command *command_new(struct model *m, enum command_kind kind, struct gush_span name,
                                    struct gush_broker_request *request)
 {
     struct command *c = GUSH_NEW(struct command);
