@@ -15,7 +15,8 @@
 #include "server/base/error.h"
 #include "server/base/lane.h"
 
-#define GUSH_LOOP_READ_BYTES (64u * 1024) /* of the buffer that all connections of a loop share */
+#define GUSH_LOOP_READ_BYTES                                                                       \
+    ((size_t)64 * 1024) /* of the buffer that all connections of a loop share */
 
 struct gush_loop;
 typedef void gush_loop_fn(struct gush_loop *loop, void *arg);

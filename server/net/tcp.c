@@ -135,6 +135,7 @@ static gush_err explain(const char *host, uint16_t port, char *message, size_t m
     return saved == EADDRINUSE ? GUSH_EBUSY : GUSH_EIO;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the seventh is only the room of the message */
 gush_err gush_tcp_listen(const char *host, uint16_t port, int *fds, size_t fds_n,
                          uint16_t *bound_port, char *message, size_t message_n)
 {

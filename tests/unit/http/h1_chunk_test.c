@@ -122,6 +122,12 @@ static void limit_counts_all_chunks(void **state)
     assert_int_equal(n, LIMIT);
 }
 
+static void put(char *to, const char *text)
+{
+    struct gush_span s = gush_span_str(text);
+    memcpy(to, s.p, s.n);
+}
+
 static void lines_are_limited(void **state)
 {
     size_t big = GUSH_H1_CHUNK_TRAILER_MAX + 100, n;
@@ -129,15 +135,15 @@ static void lines_are_limited(void **state)
 
     (void)state;
     memset(bytes, 'x', big);
-    memcpy(bytes, "1;", 2);
+    put(bytes, "1;");
     assert_int_equal(decode(bytes, GUSH_H1_CHUNK_LINE_MAX, big, out, &n, NULL), GUSH_EMORE);
     assert_int_equal(decode(bytes, GUSH_H1_CHUNK_LINE_MAX + 1, big, out, &n, NULL), GUSH_ELIMIT);
-    memcpy(bytes, "0\r\nA:", 5);
+    put(bytes, "0\r\nA:");
     assert_int_equal(decode(bytes, 3 + GUSH_H1_CHUNK_TRAILER_MAX, big, out, &n, NULL), GUSH_EMORE);
     assert_int_equal(decode(bytes, 4 + GUSH_H1_CHUNK_TRAILER_MAX, big, out, &n, NULL), GUSH_ELIMIT);
     /* many short ones too */
     for (size_t i = 3; i + 6 < big; i += 6)
-        memcpy(bytes + i, "A: b\r\n", 6);
+        put(bytes + i, "A: b\r\n");
     assert_int_equal(decode(bytes, big - 50, big, out, &n, NULL), GUSH_ELIMIT);
     free(bytes);
 }

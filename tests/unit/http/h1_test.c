@@ -701,7 +701,7 @@ static void chatter_into_a_stream_is_bounded(void **state)
     memset(noise, 'x', sizeof(noise));
     wire_send(&w, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
     await_event();
-    struct timeval short_patience = {0, 300 * 1000};
+    struct timeval short_patience = {0, 300000};
     setsockopt(w.fd, SOL_SOCKET, SO_SNDTIMEO, &short_patience, sizeof(short_patience));
     while (sent < 64u << 20 && (k = send(w.fd, noise, sizeof(noise), MSG_NOSIGNAL)) > 0)
         sent += (size_t)k;

@@ -90,7 +90,7 @@ static int teardown(void **state)
 
 static void hands_on_bare_descriptors(void **state)
 {
-    struct sockaddr_in mine;
+    struct sockaddr_in mine = {0};
     socklen_t n = sizeof(mine);
 
     (void)state;
@@ -182,7 +182,7 @@ static void newcomers_that_left_are_passed_over(void **state)
     }
     wire_open(&wires[20], world.port);
     /* However many of those the kernel still reported, the last one is there. */
-    struct sockaddr_in mine;
+    struct sockaddr_in mine = {0};
     socklen_t n = sizeof(mine);
     assert_int_equal(getsockname(wires[20].fd, (struct sockaddr *)&mine, &n), 0);
     do {

@@ -36,7 +36,7 @@ static void several_share_one_port_and_nobody_else(void **state)
     assert_int_equal(gush_tcp_listen("127.0.0.1", 0, fds, 4, &port, message, sizeof(message)),
                      GUSH_OK);
     for (int i = 0; i < 4; i++) {
-        struct sockaddr_in a;
+        struct sockaddr_in a = {0};
         socklen_t n = sizeof(a);
         assert_int_equal(getsockname(fds[i], (struct sockaddr *)&a, &n), 0);
         assert_int_equal(ntohs(a.sin_port), port);

@@ -1,0 +1,215 @@
+/* h1_write: responses, from their head to their last chunk. */
+#include <stdio.h>
+#include <time.h>
+
+#include "server/http/http_priv.h"
+
+static struct gush__h1_peer *peer_of(struct gush_stream *s)
+{
+    struct gush__h1_peer *p = GUSH_CONTAINER(s, struct gush__h1_peer, stream);
+    return GUSH_CAST(gush__h1_peer, p);
+}
+
+static struct gush_lane *lane_of(const struct gush__h1_peer *p)
+{
+    return gush_loop_lane(p->h1->loop);
+}
+
+bool gush__h1_write_rest(struct gush__h1_peer *p)
+{
+    struct gush_span part = gush_span_of(p->rest->data + p->rest_at, p->rest->n - p->rest_at);
+    size_t written;
+    gush_err err = gush_conn_write(p->conn, &part, 1, &written);
+
+    p->rest_at += (uint32_t)written;
+    if (err)
+        return false;
+    gush_bytes_unref(p->rest);
+    p->rest = NULL;
+    gush_conn_timer_clear(p->conn);
+    return true;
+}
+
+static void put_date(struct gush_h1 *h1)
+{
+    int64_t now_s = h1->options.wall_ms() / 1000;
+
+    if (now_s != h1->date_s) {
+        time_t t = (time_t)now_s;
+        struct tm tm;
+        gmtime_r(&t, &tm);
+        strftime(h1->date, sizeof(h1->date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+        h1->date_s = now_s;
+    }
+    gush_buf_put_str(&h1->out, "Date: ");
+    gush_buf_put_str(&h1->out, h1->date);
+    gush_buf_put_str(&h1->out, "\r\n");
+}
+
+/* Status line and fields, without the blank line. */
+static void put_head(struct gush__h1_peer *p, const struct gush_http_response *r)
+{
+    struct gush_buf *out = &p->h1->out;
+
+    gush_buf_reset(out);
+    gush_buf_put_str(out, p->v11 ? "HTTP/1.1 " : "HTTP/1.0 ");
+    gush_buf_put_u64(out, r->status);
+    gush_buf_put_u8(out, ' ');
+    gush_buf_put_str(out, gush_http_status_text(r->status));
+    gush_buf_put_str(out, "\r\n");
+    for (size_t i = 0; i < r->fields_n; i++) {
+        gush_buf_put_span(out, r->fields[i].name);
+        gush_buf_put_str(out, ": ");
+        gush_buf_put_span(out, r->fields[i].value);
+        gush_buf_put_str(out, "\r\n");
+    }
+    put_date(p->h1);
+}
+
+static void keep_rest(struct gush__h1_peer *p, const struct gush_span *parts, size_t parts_n,
+                      size_t written)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < parts_n; i++)
+        n += parts[i].n;
+    p->rest = gush_bytes_new(n - written);
+    p->rest_at = 0;
+    n = 0;
+    for (size_t i = 0; i < parts_n; i++) {
+        size_t skip = written < parts[i].n ? written : parts[i].n;
+        written -= skip;
+        if (parts[i].n > skip)
+            memcpy(p->rest->data + n, parts[i].p + skip, parts[i].n - skip);
+        n += parts[i].n - skip;
+    }
+}
+
+/* Writes bytes of ours; what does not go out is kept. The amount is bounded by one response. */
+static void write_own(struct gush__h1_peer *p, const struct gush_span *parts, size_t parts_n)
+{
+    size_t written;
+    gush_err err;
+
+    GUSH_ASSERT(p->rest == NULL);
+    err = gush_conn_write(p->conn, parts, parts_n, &written);
+    if (err == GUSH_EAGAIN) {
+        keep_rest(p, parts, parts_n, written);
+        gush_conn_timer_set(p->conn, p->h1->options.response_ms);
+    }
+}
+
+/* The response is complete as far as the handler is concerned. */
+static void complete(struct gush__h1_peer *p)
+{
+    p->stage = H1_ENDING;
+    if (p->rest == NULL)
+        gush_lane_last(lane_of(p), &p->after);
+}
+
+static void h1_respond(struct gush_stream *s, const struct gush_http_response *r)
+{
+    struct gush__h1_peer *p = peer_of(s);
+    struct gush_buf *out = &p->h1->out;
+    struct gush_span parts[2];
+    bool bare = r->status == 204 || r->status == 304;
+
+    GUSH_ASSERT(p->stage == H1_ANSWERING || p->stage == H1_DONE);
+    if (p->stage == H1_DONE)
+        return;
+    p->keep_alive &= !p->h1->draining;
+    put_head(p, r);
+    if (!bare) {
+        gush_buf_put_str(out, "Content-Length: ");
+        gush_buf_put_u64(out, r->body.n);
+        gush_buf_put_str(out, "\r\n");
+    }
+    if (!p->keep_alive)
+        gush_buf_put_str(out, "Connection: close\r\n");
+    else if (!p->v11)
+        gush_buf_put_str(out, "Connection: keep-alive\r\n");
+    gush_buf_put_str(out, "\r\n");
+    GUSH_ASSERT(gush_buf_ok(out));
+    parts[0] = gush_buf_span(out);
+    parts[1] = r->body;
+    write_own(p, parts, bare || p->head_only || r->body.n == 0 ? 1 : 2);
+    complete(p);
+}
+
+static void h1_start(struct gush_stream *s, const struct gush_http_response *r)
+{
+    struct gush__h1_peer *p = peer_of(s);
+    struct gush_buf *out = &p->h1->out;
+    struct gush_span head;
+
+    GUSH_ASSERT(p->stage == H1_ANSWERING || p->stage == H1_DONE);
+    if (p->stage == H1_DONE)
+        return;
+    p->stage = H1_STREAMING;
+    p->keep_alive &= p->v11; /* before 1.1 only the end of the connection ends a stream */
+    put_head(p, r);
+    gush_buf_put_str(out, p->keep_alive ? "Connection: keep-alive\r\n" : "Connection: close\r\n");
+    gush_buf_put_str(out, p->v11 ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n");
+    if (r->body.n && p->v11) {
+        gush_buf_printf(out, "%zx\r\n", r->body.n);
+        gush_buf_put_span(out, r->body);
+        gush_buf_put_str(out, "\r\n");
+    } else {
+        gush_buf_put_span(out, r->body);
+    }
+    GUSH_ASSERT(gush_buf_ok(out));
+    head = gush_buf_span(out);
+    write_own(p, &head, 1);
+}
+
+static gush_err h1_write(struct gush_stream *s, const struct gush_span *parts, size_t parts_n,
+                         size_t *written)
+{
+    struct gush__h1_peer *p = peer_of(s);
+
+    *written = 0;
+    if (p->stage != H1_STREAMING)
+        return GUSH_ECLOSED;
+    if (p->rest) /* the head is still on its way: on_writable comes behind it */
+        return GUSH_EAGAIN;
+    return gush_conn_write(p->conn, parts, parts_n, written);
+}
+
+static void h1_end(struct gush_stream *s)
+{
+    static const char last_chunk[] = "0\r\n\r\n";
+    struct gush__h1_peer *p = peer_of(s);
+    struct gush_span last = gush_span_str(last_chunk);
+
+    if (p->stage != H1_STREAMING)
+        return;
+    p->keep_alive &= !p->h1->draining;
+    if (p->v11 && p->rest) { /* behind the head */
+        struct gush_span both[2] = {
+            gush_span_of(p->rest->data + p->rest_at, p->rest->n - p->rest_at), last};
+        struct gush_bytes *old = p->rest;
+        keep_rest(p, both, 2, 0);
+        gush_bytes_unref(old);
+    } else if (p->v11) {
+        write_own(p, &last, 1);
+    }
+    complete(p);
+}
+
+static void h1_abort(struct gush_stream *s)
+{
+    struct gush__h1_peer *p = peer_of(s);
+
+    if (p->stage == H1_DONE || p->stage == H1_ENDING)
+        return;
+    p->stage = H1_DONE;
+    gush_conn_close(p->conn, GUSH_CONN_END_ABORT);
+}
+
+static struct gush_lane *h1_lane(struct gush_stream *s)
+{
+    return lane_of(peer_of(s));
+}
+
+const struct gush_stream_ops gush__h1_stream_ops = {h1_respond, h1_start, h1_write,
+                                                    h1_end,     h1_abort, h1_lane};
