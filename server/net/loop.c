@@ -145,8 +145,10 @@ static void on_before_poll(uv_prepare_t *handle)
         loop->closing = true;
         tell_items(loop);
     }
-    schedule(loop, gush_lane_turn(&loop->lane));
-    if (loop->closing && loop->items == NULL)
+    uint64_t next_ms = gush_lane_turn(&loop->lane);
+    schedule(loop, next_ms);
+    /* What the last item left behind as work is done first. */
+    if (loop->closing && loop->items == NULL && next_ms != GUSH_LANE_CALL_NOW)
         uv_stop(&loop->uv);
 }
 

@@ -274,10 +274,10 @@ static void head_and_first_bytes(void **state)
                        "2\r\n\r\n\r\n";
     assert_memory_equal(w.got, head, strlen(head));
     /* one chunk, one event */
-    unsigned size;
-    char *chunk = w.got + strlen(head);
-    assert_int_equal(sscanf(chunk, "%x\r\n", &size), 1);
-    char *event = strstr(chunk, "\r\n") + 2;
+    char *event = NULL;
+    unsigned long size = strtoul(w.got + strlen(head), &event, 16);
+    assert_memory_equal(event, "\r\n", 2);
+    event += 2;
     assert_int_equal(strlen(event), size + 2);
     assert_memory_equal(event, "data: {\"connect\":{\"client\":\"", 28);
     assert_non_null(strstr(event, "\"version\":\"1.2.3\""));
