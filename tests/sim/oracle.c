@@ -45,18 +45,31 @@ static size_t filler_n(uint32_t id)
 }
 
 /* A JSON string: number, colon, filler. */
-static struct gush_span payload_of(uint32_t id, uint8_t data[ORACLE_DATA_MAX])
+static struct gush_span payload_of(const struct oracle *o, uint32_t id,
+                                   uint8_t data[ORACLE_DATA_MAX])
 {
     size_t filler = filler_n(id);
     uint32_t rest = id;
 
-    data[0] = '"';
+    data[0] = o->odd && id % 16 == 7 ? 0xff : '"';
     for (int i = 8; i > 0; i--, rest /= 10)
         data[i] = (uint8_t)('0' + rest % 10);
     data[9] = ':';
     memset(data + 10, 'a' + (int)(id % 26), filler);
     data[10 + filler] = '"';
     return (struct gush_span){data, filler + 11};
+}
+
+/* Lock held: |id| was delivered, or lies in a history. */
+static void see_key(struct oracle *o, const struct oracle_record *r, uint32_t id)
+{
+    if (r->key == 0)
+        return;
+    struct oracle_key *k = &o->channels[r->channel].keys[r->key - 1];
+    if (k->winner && k->winner != id + 1)
+        stage_fail("publications %u and %u with the same idempotency key were both published",
+                   k->winner - 1, id);
+    k->winner = id + 1;
 }
 
 uint32_t oracle_identify(struct oracle *o, uint32_t channel, struct gush_span payload)
@@ -69,8 +82,10 @@ uint32_t oracle_identify(struct oracle *o, uint32_t channel, struct gush_span pa
     stage_lock(&o->lock);
     bool known = id < o->records_n && o->records[id].channel == channel;
     bool refused = known && o->records[id].fate == ORACLE_REFUSED;
+    if (known)
+        see_key(o, &o->records[id], id);
     stage_unlock(&o->lock);
-    if (!known || !gush_span_eq(payload, payload_of(id, expected)))
+    if (!known || !gush_span_eq(payload, payload_of(o, id, expected)))
         stage_fail("a payload in %.*s that nobody published there: %.*s",
                    S(o->channels[channel].name), (int)(payload.n < 60 ? payload.n : 60),
                    (const char *)payload.p);
@@ -95,7 +110,7 @@ uint32_t oracle_begin(struct oracle *o, uint32_t channel, uint32_t publisher,
                                             .nth = ++o->nth[publisher],
                                             .begun = oracle_tick(o)};
     stage_unlock(&o->lock);
-    *payload = payload_of(id, data);
+    *payload = payload_of(o, id, data);
     return id;
 }
 
@@ -174,6 +189,33 @@ void oracle_bind(struct oracle *o, uint32_t channel, struct gush_span epoch, uin
     stage_unlock(&o->lock);
 }
 
+void oracle_set_key(struct oracle *o, uint32_t id, uint8_t key)
+{
+    stage_lock(&o->lock);
+    o->records[id].key = (uint8_t)(key + 1);
+    stage_unlock(&o->lock);
+}
+
+/* Lock held: all answers of one key are the same; which publication it was, they do not say. */
+static void end_key(struct oracle *o, const struct oracle_record *r, struct gush_span epoch,
+                    uint64_t offset)
+{
+    struct oracle_channel *ch = &o->channels[r->channel];
+    struct oracle_key *k = &ch->keys[r->key - 1];
+    struct oracle_epoch *e = epoch.n ? epoch_of(ch, epoch) : NULL;
+
+    if (k->answered && (k->epoch != e || k->offset != offset))
+        stage_fail("%.*s: one idempotency key, two answers: offsets %llu and %llu", S(ch->name),
+                   (unsigned long long)k->offset, (unsigned long long)offset);
+    k->answered = true;
+    k->epoch = e;
+    k->offset = offset;
+    if (e && offset > e->top) {
+        grow(e, offset);
+        e->top = offset;
+    }
+}
+
 /* A publication entered the stream now. What was kept before may have expired in between. */
 static void note_publish(struct oracle_channel *ch)
 {
@@ -195,7 +237,10 @@ void oracle_end(struct oracle *o, uint32_t id, enum oracle_fate fate, struct gus
     r->fate = fate == ORACLE_REFUSED && r->applied ? ORACLE_UNSURE : fate;
     if (fate == ORACLE_ACCEPTED && !r->applied)
         note_publish(ch);
-    if (epoch.n)
+    if (r->key && fate == ORACLE_ACCEPTED) {
+        r->fate = ORACLE_UNSURE;
+        end_key(o, r, epoch, offset);
+    } else if (epoch.n)
         bind(o, r->channel, epoch, offset, id);
     else if (fate == ORACLE_ACCEPTED && ch->stream && r->publisher < 8)
         stage_fail("%.*s keeps a stream, but a publish told no position", S(ch->name));

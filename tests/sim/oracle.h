@@ -42,6 +42,17 @@ struct oracle_record {
     uint64_t begun, ended; /* ticks */
     enum oracle_fate fate;
     bool applied; /* the broker's model has it */
+    uint8_t key;  /* idempotency key + 1, 0 none */
+    struct oracle_epoch *epoch;
+    uint64_t offset;
+};
+
+#define ORACLE_KEYS_N 8
+
+/* What publishing with one idempotency key came to. */
+struct oracle_key {
+    uint32_t winner; /* the publication that was seen + 1 */
+    bool answered;
     struct oracle_epoch *epoch;
     uint64_t offset;
 };
@@ -60,7 +71,7 @@ struct oracle_channel {
     uint32_t index;
     struct gush_span name;
     /* what the plan says */
-    bool stream, positioned, recoverable, members, lossy;
+    bool stream, positioned, recoverable, members, lossy, cache;
     int64_t size;
     uint64_t ttl_us;
     /* lock: the oracle's */
@@ -68,6 +79,7 @@ struct oracle_channel {
     struct oracle_epoch *current; /* as a read at rest or the broker's model says; NULL unknown */
     uint64_t last_publish_us;
     bool removed; /* history_remove was called at some time, or the list expired */
+    struct oracle_key keys[ORACLE_KEYS_N];
     struct oracle_read *reads;
     uint32_t reads_n, reads_cap;
     atomic_bool holes; /* publications may be lost on the way: the broker's connection broke */
@@ -76,6 +88,7 @@ struct oracle_channel {
 struct oracle {
     struct stage_lock lock;
     bool local;
+    bool odd; /* some payloads are not JSON */
     struct oracle_channel channels[ORACLE_CHANNELS_MAX];
     uint32_t channels_n;
     struct oracle_record *records;
@@ -93,6 +106,8 @@ uint64_t oracle_tick(struct oracle *o);
 /* A new publication by |publisher|; its payload is written to |data|. */
 uint32_t oracle_begin(struct oracle *o, uint32_t channel, uint32_t publisher,
                       uint8_t data[ORACLE_DATA_MAX], struct gush_span *payload);
+/* The publication |id| has this idempotency key: of all with it at most one is ever seen. */
+void oracle_set_key(struct oracle *o, uint32_t id, uint8_t key);
 /* The publisher's answer. |epoch| empty: it told no position. */
 void oracle_end(struct oracle *o, uint32_t id, enum oracle_fate fate, struct gush_span epoch,
                 uint64_t offset);

@@ -274,6 +274,9 @@ static void judge_code(const struct conn *c, uint32_t code)
     case GUSH_DISCONNECT_SLOW:
         ok = plan->small_queues || plan->stalls || plan->very_late;
         break;
+    case GUSH_DISCONNECT_INAPPROPRIATE_PROTOCOL:
+        ok = plan->odd && gush_form_format(c->peer->transport->form) == GUSH_JSON;
+        break;
     case GUSH_DISCONNECT_INSUFFICIENT_STATE:
         ok = plan->remote ? f->breaks_n || f->forgets_of_256 || plan->small_queues
                           : plan->meta_expires;
@@ -433,8 +436,18 @@ static void give_up_publishes(struct conn *c)
  * their joins and leaves. */
 static void come_back(struct peer *p)
 {
-    if (++p->lives_n <= LIVES_MAX)
-        world_later(p->wl, soon(p) << (p->lives_n / 2), peer_come, p);
+    struct world *w = p->world;
+    uint64_t delay_us = soon(p) << (p->lives_n / 2), now_us = stage_now_us();
+
+    if (++p->lives_n > LIVES_MAX)
+        return;
+    /* Or just when another lane's timers fire. */
+    if (stage_is_virtual() && below(p, 4) == 0) {
+        uint64_t due_us = w->lanes[below(p, w->plan.lanes_n)].turn_due_us;
+        if (due_us > now_us && due_us < now_us + 3000000)
+            delay_us = due_us - now_us + below(p, 300);
+    }
+    world_later(p->wl, delay_us, peer_come, p);
 }
 
 /* The transport noticed: the engine is told, the link is gone. */

@@ -28,7 +28,9 @@ static const char config_text[] =
     "{\"name\":\"jlr\"," OPEN "," HISTORY "," MEMBERS ",\"force_recovery\":true},"
     "{\"name\":\"drop\"," OPEN ",\"queue_policy\":\"drop_oldest\"},"
     "{\"name\":\"last\"," OPEN ",\"queue_policy\":\"latest\"},"
-    "{\"name\":\"hist\"," OPEN "," HISTORY "}]}}";
+    "{\"name\":\"hist\"," OPEN "," HISTORY "},"
+    "{\"name\":\"cache\"," OPEN "," HISTORY ",\"force_recovery\":true,"
+    "\"force_recovery_mode\":\"cache\"}]}}";
 
 static void ignore_warning(void *arg, const char *message, const char *field, const char *value)
 {
@@ -61,7 +63,8 @@ void plan_patch(const struct plan *plan, struct gush_config *config)
 {
     config->client.queue_max_size = plan->small_queues ? 2000 : 1 << 20;
     config->client.queue_max_messages = plan->small_queues ? 8 : 16384;
-    config->client.queue_max_age_ms = 30000;
+    config->client.queue_max_age_ms = plan->short_age ? 1500 : 30000;
+    config->client.ping_interval_ms = plan->ping_ms;
     config->client.channel_position_check_delay_ms = (int64_t)plan->check_ms;
     config->lanes.backlog_bytes = plan->doors ? 2000 : 64 << 20;
     config->lanes.backlog_deliveries = plan->doors ? 8 : 1000000;
@@ -80,7 +83,7 @@ void plan_channels(const struct plan *plan, struct oracle *oracle)
 {
     for (uint32_t i = 0; i < plan->channels_n; i++) {
         enum plan_kind kind = plan->kinds[i];
-        bool recovers = kind == PLAN_REC || kind == PLAN_JLR;
+        bool recovers = kind == PLAN_REC || kind == PLAN_JLR || kind == PLAN_CACHE;
         bool stream = recovers || kind == PLAN_POS || kind == PLAN_HIST;
 
         oracle->channels[i] = (struct oracle_channel){
@@ -91,12 +94,14 @@ void plan_channels(const struct plan *plan, struct oracle *oracle)
             .positioned = stream && kind != PLAN_HIST,
             .recoverable = recovers,
             .members = kind == PLAN_MEM || kind == PLAN_JLR,
+            .cache = kind == PLAN_CACHE,
             .lossy = kind == PLAN_DROP || kind == PLAN_LAST,
             .size = stream ? plan->size : 0,
             .ttl_us = (uint64_t)plan->ttl_s * 1000000,
         };
     }
     oracle->channels_n = plan->channels_n;
+    oracle->odd = plan->odd;
 }
 
 /* ---- The dice -------------------------------------------------------------------------------- */
@@ -118,8 +123,9 @@ static bool once_in(struct dice *d, uint32_t n)
 
 static void choose_channels(struct plan *p, struct dice *d)
 {
-    static const enum plan_kind usual[] = {PLAN_REC, PLAN_REC, PLAN_REC,  PLAN_JLR,  PLAN_POS,
-                                           PLAN_MEM, PLAN_RAW, PLAN_DROP, PLAN_LAST, PLAN_HIST};
+    static const enum plan_kind usual[] = {PLAN_REC,  PLAN_REC,  PLAN_REC,  PLAN_JLR,
+                                           PLAN_POS,  PLAN_MEM,  PLAN_RAW,  PLAN_DROP,
+                                           PLAN_LAST, PLAN_HIST, PLAN_CACHE};
 
     p->channels_n = 1 + below(d, 3);
     for (uint32_t i = 0; i < p->channels_n; i++) {
@@ -206,6 +212,14 @@ void plan_make(struct plan *p, uint64_t seed, bool threads)
     p->never_connects = once_in(d, 10) ? 40 : 0;
     p->acts_n = below(d, 5);
     p->small_queues = once_in(d, 4);
+    p->short_age = once_in(d, 4);
+    p->ping_ms = once_in(d, 3) ? 1000 : 25000;
+    p->keys = !p->remote && once_in(d, 4);
+    p->odd = once_in(d, 10);
+    p->stragglers = once_in(d, 3);
+    p->abrupt = once_in(d, 3);
+    if (p->small_queues && once_in(d, 2))
+        p->faults.slow_of_256 = 80; /* who waits long holds much */
     p->patience_us = p->check_ms * 2000 + 12000000;
     if (threads)
         suit_threads(p);

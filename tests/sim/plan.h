@@ -14,14 +14,15 @@
 
 /*    name    namespace options that matter here */
 #define PLAN_KIND_MAP(X)                                                                           \
-    X(REC, "rec")   /* history, recovery */                                                        \
-    X(POS, "pos")   /* history, positions only */                                                  \
-    X(RAW, "raw")   /* nothing kept */                                                             \
-    X(MEM, "mem")   /* presence, join and leave, nothing kept */                                   \
-    X(JLR, "jlr")   /* recovery, presence, join and leave */                                       \
-    X(DROP, "drop") /* nothing kept, drop_oldest */                                                \
-    X(LAST, "last") /* nothing kept, latest */                                                     \
-    X(HIST, "hist") /* history, no positions */
+    X(REC, "rec")     /* history, recovery */                                                      \
+    X(POS, "pos")     /* history, positions only */                                                \
+    X(RAW, "raw")     /* nothing kept */                                                           \
+    X(MEM, "mem")     /* presence, join and leave, nothing kept */                                 \
+    X(JLR, "jlr")     /* recovery, presence, join and leave */                                     \
+    X(DROP, "drop")   /* nothing kept, drop_oldest */                                              \
+    X(LAST, "last")   /* nothing kept, latest */                                                   \
+    X(HIST, "hist")   /* history, no positions */                                                  \
+    X(CACHE, "cache") /* recovery of the newest publication only */
 
 enum plan_kind {
 #define X(name, text) PLAN_##name,
@@ -36,7 +37,9 @@ enum plan_kind {
 
 struct plan {
     uint64_t seed;
-    bool remote, elsewhere, doors, removes, meta_expires;
+    bool remote, elsewhere, doors, removes, meta_expires, keys, odd;
+    bool stragglers; /* API calls go on while everything closes */
+    bool abrupt;     /* a lane closes as soon as its clients are gone */
     uint32_t lanes_n, peers_n, publishers_n, ops_n, phases_n;
     uint32_t channels_n;
     enum plan_kind kinds[ORACLE_CHANNELS_MAX];
@@ -48,7 +51,8 @@ struct plan {
     /* peers, each of 256 */
     uint32_t late, very_late, stalls, dies, errors, never_connects;
     uint32_t acts_n; /* things a connection does before its peer rests */
-    bool small_queues;
+    bool small_queues, short_age;
+    int64_t ping_ms;
     struct model_faults faults;
 };
 

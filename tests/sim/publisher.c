@@ -53,6 +53,7 @@ struct publish_op {
     struct answer *answer;
     uint32_t id;
     uint8_t data[ORACLE_DATA_MAX];
+    char key[2];
 };
 
 static void end_publish(struct publish_op *op, enum oracle_fate fate)
@@ -101,6 +102,12 @@ static void publish_one(struct publisher *p, uint32_t channel)
         .channel = w->oracle.channels[channel].name,
     };
     op->id = oracle_begin(&w->oracle, channel, p->index, op->data, &op->publish.data);
+    if (w->plan.keys && gush_rng_below(&p->rng, 2)) {
+        uint8_t key = (uint8_t)gush_rng_below(&p->rng, ORACLE_KEYS_N);
+        op->key[0] = (char)('k' + key);
+        op->publish.idempotency_key = gush_span_of(op->key, 1);
+        oracle_set_key(&w->oracle, op->id, key);
+    }
     stage_trace("publishes %u in %u", op->id, channel);
     gush_publish(w->node, &op->publish);
     wait_for(&a, "a publish");
@@ -393,6 +400,33 @@ static void list_channels(struct publisher *p)
     wait_for(&a, "a list of channels");
 }
 
+struct info_op {
+    struct gush_info_call info;
+    struct answer *answer;
+};
+
+static void info_end(struct gush_api_call *call)
+{
+    struct info_op *op = GUSH_CONTAINER(call, struct info_op, info.call);
+    struct answer *a = op->answer;
+
+    gush_free(op);
+    stage_raise(&a->signal);
+}
+
+static void ask_info(struct publisher *p)
+{
+    struct answer a;
+
+    answer_init(&a, p->world, &p->rng);
+    struct info_op *op = GUSH_NEW(struct info_op);
+    op->answer = &a;
+    op->info.call =
+        (struct gush_api_call){.home = &a.home->lane, .done = info_end, .dropped = info_end};
+    gush_info(p->world->node, &op->info);
+    wait_for(&a, "info");
+}
+
 /* ---- Doors ----------------------------------------------------------------------------------- */
 
 struct sim_door {
@@ -467,8 +501,10 @@ void publisher_run(void *arg)
         } else if (what < 97) {
             if (w->plan.removes)
                 remove_history(p, channel);
-        } else {
+        } else if (what < 99) {
             list_channels(p);
+        } else {
+            ask_info(p);
         }
     }
     stage_signal_fini(&door.signal);

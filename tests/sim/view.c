@@ -54,6 +54,12 @@ static void justify_refusal(const struct view *v, const struct wire_sub *sub)
     bool removed = ch->removed || now_us + 200000 >= ch->last_publish_us + ch->ttl_us;
     stage_unlock(&ch->oracle->lock);
 
+    if (ch->cache) {
+        if (sub->offset && !removed && !atomic_load(&ch->holes))
+            stage_fail("%s, %.*s: the newest publication was there, and not given", v->who,
+                       NAME(v));
+        return;
+    }
     if (v->from_epoch.n && !gush_span_eq(sub->epoch, gush_epoch_span(&v->from_epoch)))
         return;
     if (v->from > sub->offset || (missing && removed) || atomic_load(&ch->holes) ||
@@ -81,7 +87,7 @@ static void check_shape(const struct view *v, const struct wire_sub *sub)
         stage_fail("%s, %.*s: recovered without being asked", v->who, NAME(v));
     if (!sub->recovered && sub->pubs_n)
         stage_fail("%s, %.*s: publications without recovery", v->who, NAME(v));
-    if (sub->recovered && v->from_epoch.n &&
+    if (sub->recovered && v->from_epoch.n && !ch->cache &&
         !gush_span_eq(sub->epoch, gush_epoch_span(&v->from_epoch)))
         stage_fail("%s, %.*s: recovered over a change of epoch", v->who, NAME(v));
     if (sub->recovered && sub->offset != v->from)
@@ -92,8 +98,10 @@ static void check_shape(const struct view *v, const struct wire_sub *sub)
 /* Behind a broker: what was told must stem from an answer that counts, given since it asked. */
 static void justify_position(const struct view *v, const struct wire_sub *sub)
 {
-    bool since = v->recover && v->channel->recoverable;
-    uint64_t top = sub->recovered ? v->from + sub->pubs_n : sub->offset;
+    bool since = v->recover && v->channel->recoverable && !v->channel->cache;
+    uint64_t top = !sub->recovered     ? sub->offset
+                   : v->channel->cache ? v->pos
+                                       : v->from + sub->pubs_n;
 
     if (!oracle_was_read(v->channel, v->asked, v->epoch, top, since, v->from))
         stage_fail("%s, %.*s: told top %llu, but the broker gave no such answer since it asked "
@@ -111,8 +119,15 @@ void view_on_told(struct view *v, const struct wire_sub *sub, const struct wire_
         return;
     v->epoch = oracle_epoch(v->channel, sub->epoch);
     v->pos = sub->offset;
+    if (v->channel->cache && sub->pubs_n) {
+        if (sub->pubs_n > 1)
+            stage_fail("%s, %.*s: more than the newest publication", v->who, NAME(v));
+        v->pos = message->pubs[sub->pubs_at].offset;
+    }
     if (!v->channel->oracle->local)
         justify_position(v, sub);
+    if (v->channel->cache && sub->pubs_n)
+        v->pos--;
     if (v->recover && v->channel->recoverable && !sub->recovered)
         justify_refusal(v, sub);
     for (uint32_t i = 0; i < sub->pubs_n; i++)

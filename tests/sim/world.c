@@ -265,6 +265,10 @@ static void spawn_publishers(struct world *w, uint32_t phase)
         stage_spawn(names[elsewhere ? 3 : i], elsewhere ? publisher_elsewhere_run : publisher_run,
                     p);
     }
+}
+
+static void wait_for_publishers(struct world *w)
+{
     while (atomic_load(&w->publishers_left) > 0)
         (void)stage_wait(&w->publisher_left, stage_now_us() + 1000000);
 }
@@ -315,6 +319,7 @@ static void phases(struct world *w)
         stage_trace("phase %u", i);
         enter_phase(w);
         spawn_publishers(w, i);
+        wait_for_publishers(w);
         judge_rest(w, false);
         let_time_pass(w);
     }
@@ -348,22 +353,11 @@ static void wait_clients_gone(struct world *w)
     }
 }
 
-/* Everybody goes, and with them everything that lived for them. */
-static void close_everything(struct world *w)
+/* Nothing that lived for a client or a letter is left. */
+static void judge_leftovers(const struct world *w)
 {
     struct gush_live live;
 
-    stage_trace("closing");
-    atomic_store(&w->closing, true);
-    enter_phase(w);
-    if (w->plan.seed / 2 % 2 == 0)
-        gush_node_disconnect_all(w->node, GUSH_DISCONNECT_SHUTDOWN);
-    wait_clients_gone(w);
-    if (w->model)
-        model_stop(w->model);
-    if (w->plan.meta_expires && stage_is_virtual())
-        stage_sleep((uint64_t)w->plan.meta_ttl_s * 1000000 + 3000000);
-    stage_settle(QUIET_US);
     gush_node_live(w->node, &live);
     if (live.clients || live.subscriptions || live.branches || live.users || live.letters ||
         live.frames)
@@ -372,10 +366,44 @@ static void close_everything(struct world *w)
                    (unsigned long long)live.clients, (unsigned long long)live.subscriptions,
                    (unsigned long long)live.branches, (unsigned long long)live.users,
                    (unsigned long long)live.letters, (unsigned long long)live.frames);
-    if (w->plan.meta_expires && stage_is_virtual() && w->model == NULL && live.channels)
+}
+
+/* With nobody there, streams die of age, and channels with them. */
+static void judge_old_age(struct world *w)
+{
+    struct gush_live live;
+
+    if (!w->plan.meta_expires || !stage_is_virtual() || w->model || w->plan.stragglers)
+        return;
+    stage_sleep((uint64_t)w->plan.meta_ttl_s * 1000000 + 3000000);
+    gush_node_live(w->node, &live);
+    if (live.channels)
         stage_fail("%llu channels outlive their streams", (unsigned long long)live.channels);
+}
+
+/* Everybody goes. Lanes close when their clients are gone; those who still call the API then are
+ * answered, or dropped. */
+static void close_everything(struct world *w)
+{
+    stage_trace("closing");
+    atomic_store(&w->closing, true);
+    if (w->plan.abrupt)
+        atomic_store(&w->ending, true);
+    if (w->plan.stragglers)
+        spawn_publishers(w, w->plan.phases_n);
+    enter_phase(w);
+    if (w->plan.seed / 2 % 2 == 0)
+        gush_node_disconnect_all(w->node, GUSH_DISCONNECT_SHUTDOWN);
+    wait_clients_gone(w);
+    if (!w->plan.abrupt)
+        judge_old_age(w);
     atomic_store(&w->ending, true);
     raise_lanes(w);
+    wait_for_publishers(w);
+    if (w->model)
+        model_stop(w->model);
+    stage_join();
+    judge_leftovers(w);
 }
 
 static void direct(void *arg)
@@ -400,7 +428,6 @@ static void direct(void *arg)
         model_start(w->model, w->node);
     phases(w);
     close_everything(w);
-    stage_join();
 }
 
 /* ---- Building and clearing away -------------------------------------------------------------- */
