@@ -230,8 +230,14 @@ static void make_stream(struct gush_channel_table *t, struct gush_channel_shard 
         if (want == GUSH_CHANNEL_READ)
             unread_append(sh, ch);
     }
-    if (want == GUSH_CHANNEL_WRITE)
-        unread_remove(sh, ch);
+    if (want != GUSH_CHANNEL_WRITE)
+        return;
+    unread_remove(sh, ch);
+    /* A list begins, and ends before what the heap knows of. Later publications only move that
+     * deadline back: the sweep finds out. */
+    uint64_t due_ms = now_ms + (uint64_t)ch->options->history_ttl_s * 1000;
+    if (ch->stream->history_due_ms == 0 && due_ms < ch->heap_due_ms)
+        gush_channel_schedule(t, ch, due_ms);
 }
 
 /* Shard held. Finds or makes; a reference for the caller. */
@@ -255,7 +261,8 @@ static bool needs_shard(const struct gush_channel *ch, enum gush_channel_want wa
 {
     if (ch->remote || want < GUSH_CHANNEL_READ)
         return false;
-    return ch->stream == NULL || (want == GUSH_CHANNEL_WRITE && ch->unread);
+    return ch->stream == NULL ||
+           (want == GUSH_CHANNEL_WRITE && (ch->unread || ch->stream->history_due_ms == 0));
 }
 
 /* Clang cannot follow a lock that is handed from function to function: the three that hand the
