@@ -171,7 +171,7 @@ static void channel_die(struct gush_channel_table *t, struct gush_channel_shard 
     atomic_fetch_sub_explicit(&t->channels_n, 1, memory_order_relaxed);
 }
 
-/* Shard locked: the longest unwritten stream goes, unless somebody listens to it. */
+/* Shard locked: the longest unwritten stream goes; one that somebody listens to goes later. */
 static void unread_evict(struct gush_channel_table *t, struct gush_channel_shard *sh,
                          const struct gush_channel *keep)
 {
@@ -182,7 +182,9 @@ static void unread_evict(struct gush_channel_table *t, struct gush_channel_shard
     gush_mutex_lock(&ch->lock);
     unread_remove(sh, ch);
     bool died = false;
-    if (ch->branches_n == 0 && ch->stream && ch->stream->top == 0) {
+    if (ch->branches_n > 0) {
+        unread_append(sh, ch);
+    } else if (ch->stream && ch->stream->top == 0) {
         gush_stream_free(ch->stream);
         ch->stream = NULL;
         died = !has_reason_to_live(ch);

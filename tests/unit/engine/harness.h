@@ -357,6 +357,7 @@ static inline struct peer *peer_on(struct world *w, size_t lane, enum gush_form 
                                            .burst_n = GUSH_BURST_MAX,
                                            .disconnect_push = push,
                                            .session = push,
+                                           .ping_interval_ms = -1, /* unless a test wants them */
                                            .send = peer_send,
                                            .close = peer_close};
     p->client = gush_client_open(w->node, w->list[lane], &p->transport, p);
