@@ -23,10 +23,10 @@ static void history_needs_a_channel_that_keeps_it(void **state)
 
 static void history_of_seven(struct fixture *f)
 {
-    for (char c = '1'; c <= '7'; c++) {
-        char data[] = {c, '\0'};
+    for (int i = 1; i <= 7; i++) {
+        char data[] = {(char)('0' + i), '\0'};
 
-        assert_int_equal(publish(f, "hist:x", data), c - '0');
+        assert_int_equal(publish(f, "hist:x", data), i);
     }
 }
 

@@ -181,8 +181,8 @@ static void fixture_request(void *ctx, struct gush_rpc_call *call, struct gush_s
     struct gush_rpc_end fail = {GUSH_RPC_OUT_OF_RANGE, GUSH_SPAN_LIT("far too far"),
                                 GUSH_SPAN_LIT("\x01\0details")};
     struct held *h = GUSH_NEW(struct held);
-    unsigned long n = 0, size = 0;
-    char text[64] = {0};
+    unsigned long size;
+    char text[64] = {0}, *end;
 
     atomic_fetch_add(&f->asked, 1);
     h->f = f;
@@ -213,8 +213,9 @@ static void fixture_request(void *ctx, struct gush_rpc_call *call, struct gush_s
         break;
     case NOTE_COUNT:
         memcpy(text, message.p, message.n < sizeof(text) - 1 ? message.n : sizeof(text) - 1);
-        GUSH_ASSERT(sscanf(text, "%lu %lu", &n, &size) == 2);
-        h->left_n = n;
+        h->left_n = strtoul(text, &end, 10);
+        size = strtoul(end, &end, 10);
+        GUSH_ASSERT(*end == '\0');
         h->bytes = gush_bytes_new(size);
         memset(h->bytes->data, 'x', size);
         break;
@@ -525,6 +526,7 @@ static inline bool ask_next(struct ask *a, grpc_slice *out)
     grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
     grpc_byte_buffer_reader reader;
 
+    *out = grpc_empty_slice();
     op.data.recv_message.recv_message = &a->received;
     assert_int_equal(grpc_call_start_batch(a->call, &op, 1, &a->received, NULL), GRPC_CALL_OK);
     pluck(a, &a->received);
