@@ -8,6 +8,8 @@
 #include "server/engine/presence.h"
 #include "server/engine/remote.h"
 
+#define UNREAD_EVICT_N 4 /* looked at for each new one */
+
 /* ---- references and the end ----------------------------------------------------------------- */
 
 struct gush_channel *gush_channel_ref(struct gush_channel *ch)
@@ -171,17 +173,14 @@ static void channel_die(struct gush_channel_table *t, struct gush_channel_shard 
     atomic_fetch_sub_explicit(&t->channels_n, 1, memory_order_relaxed);
 }
 
-/* Shard locked: the longest unwritten stream goes; one that somebody listens to goes later. */
-static void unread_evict(struct gush_channel_table *t, struct gush_channel_shard *sh,
-                         const struct gush_channel *keep)
+/* Shard locked: the longest unwritten stream goes, or to the end if somebody listens to it. */
+static void unread_evict_one(struct gush_channel_table *t, struct gush_channel_shard *sh,
+                             struct gush_channel *ch)
 {
-    struct gush_channel *ch = sh->unread;
+    bool died = false;
 
-    if (sh->unread_n <= GUSH_CHANNEL_UNREAD_MAX || ch == NULL || ch == keep)
-        return;
     gush_mutex_lock(&ch->lock);
     unread_remove(sh, ch);
-    bool died = false;
     if (ch->branches_n > 0) {
         unread_append(sh, ch);
     } else if (ch->stream && ch->stream->top == 0) {
@@ -194,6 +193,17 @@ static void unread_evict(struct gush_channel_table *t, struct gush_channel_shard
     gush_mutex_unlock(&ch->lock);
     if (died)
         gush_channel_unref(ch);
+}
+
+/* More than one at a time, so that the list shrinks again after listeners left. */
+static void unread_evict(struct gush_channel_table *t, struct gush_channel_shard *sh,
+                         const struct gush_channel *keep)
+{
+    for (unsigned n = 0; n < UNREAD_EVICT_N && sh->unread_n > GUSH_CHANNEL_UNREAD_MAX; n++) {
+        if (sh->unread == keep)
+            return;
+        unread_evict_one(t, sh, sh->unread);
+    }
 }
 
 /* ---- the table ------------------------------------------------------------------------------ */
