@@ -104,7 +104,8 @@ static gush_err decode(struct gush__load *l, const char *name, const char *text,
         return err;
     apply_all_defaults(l);
     err = gush__validate(l);
-    if (err != GUSH_OK)
+    l->broke_rule = err != GUSH_OK;
+    if (err != GUSH_OK || l->as_said)
         return err;
     gush__validate_settle(l);
     gush__validate_warn(l);

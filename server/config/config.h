@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "server/base/buf.h"
 #include "server/base/error.h"
 #include "server/base/log.h"
 #include "server/base/span.h"
@@ -175,6 +176,18 @@ GUSH_MUST_USE gush_err gush_config_load(const struct gush_config_sources *source
                                         gush_config_warn_fn *warn, void *warn_arg,
                                         struct gush_config **out, char *message, size_t message_n);
 void gush_config_free(struct gush_config *config);
+
+/* Loads and forgets, for checkconfig. On failure |*broke_rule| (may be NULL) says that all values
+ * could be read, and that a rule about them is broken. Errors as gush_config_load. */
+GUSH_MUST_USE gush_err gush_config_check(const struct gush_config_sources *sources,
+                                         gush_config_warn_fn *warn, void *warn_arg,
+                                         bool *broke_rule, char *message, size_t message_n);
+
+/* Appends a whole configuration to |out|, as JSON with a newline at its end: every key, with its
+ * value in the file |base| (NULL: no file) or else its default. Environment and flags have no part
+ * in it. Errors and |*broke_rule| as above; GUSH_ELIMIT over the limit of |out|. */
+GUSH_MUST_USE gush_err gush_config_dump(const char *base, struct gush_buf *out, bool *broke_rule,
+                                        char *message, size_t message_n);
 
 /* The usage text of the server command, from the same table (one line per flag). */
 void gush_config_usage(FILE *out);

@@ -8,6 +8,7 @@
  *   environ, flags     the other two sources
  *   namespaces         the list of namespaces, and finding one by channel
  *   validate           rules between keys, and what is done once they hold
+ *   check, dump        the same load, for tools
  *   arena              the memory of one configuration
  *
  * Owner     gush_config_load          Thread  the loader's, until it returns */
@@ -179,7 +180,9 @@ struct gush__load {
     gush_config_warn_fn *warn;
     void *warn_arg;
     unsigned warned_n;
-    unsigned hush; /* inside a list that is not used: no word about its elements' keys */
+    unsigned hush;   /* inside a list that is not used: no word about its elements' keys */
+    bool as_said;    /* in: nothing is settled once the rules hold */
+    bool broke_rule; /* out: the values could be read, a rule about them does not hold */
     char *message;
     size_t message_n;
 };

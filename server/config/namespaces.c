@@ -32,7 +32,8 @@ static gush_err add(struct gush__load *l, const char *path, const char *name,
     struct gush__arena *arena = &l->memory->arena;
     struct gush__namespace *ns;
 
-    if (!good_name(name))
+    l->broke_rule = !good_name(name);
+    if (l->broke_rule)
         return gush__load_fail(
             l,
             "namespace %s: invalid namespace name – %s (must match " GUSH__NAMESPACE_NAME

@@ -170,6 +170,7 @@ gush_err gush__refusal_range(const struct gush__decoding *d)
 /* A word outside the list: the reference's sentence, and where and what else behind it. */
 gush_err gush__refusal_word(const struct gush__decoding *d, const char *word)
 {
+    d->l->broke_rule = true;
     return gush__load_fail(d->l, "%s%s%s%s (%s%s, accepted: %s)", d->target->prefix,
                            d->key->refusal[0], word, d->key->refusal[1], place(d), key_text(d),
                            words_text(&d->l->memory->arena, d->key->words));
@@ -177,6 +178,7 @@ gush_err gush__refusal_word(const struct gush__decoding *d, const char *word)
 
 gush_err gush__refusal_fraction(const struct gush__decoding *d, int64_t ns)
 {
+    d->l->broke_rule = true;
     return gush__load_fail(d->l,
                            "%sin %s: malformed duration %s, sub-second precision is not supported "
                            "for this key (%s%s)",
