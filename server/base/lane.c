@@ -189,6 +189,18 @@ static void drop_all(struct gush_letter *letter)
     }
 }
 
+/* With no client left, work only frees: branches whose last letter was taken, clients that are gone
+ * but queued. */
+static void run_out(struct gush_lane *lane)
+{
+    while (lane->deal.head || lane->flush.head || lane->last.head) {
+        struct gush_work_queue *q = lane->deal.head    ? &lane->deal
+                                    : lane->flush.head ? &lane->flush
+                                                       : &lane->last;
+        run_first(lane, q, q);
+    }
+}
+
 void gush_lane_close(struct gush_lane *lane)
 {
     struct gush_letter *inbox = lane->inbox, *mail = gush_mailbox_close(&lane->mailbox);
@@ -197,8 +209,10 @@ void gush_lane_close(struct gush_lane *lane)
     lane->closed = true;
     lane->inbox = NULL;
     lane->inbox_tail = NULL;
+    run_out(lane);
     drop_all(inbox);
     drop_all(mail);
+    run_out(lane);
 }
 
 void gush_lane_deal(struct gush_lane *lane, struct gush_work *work)

@@ -92,7 +92,8 @@ bool gush_lane_post(struct gush_lane *lane, struct gush_letter *letter);
  * again, GUSH_LANE_CALL_NOW or GUSH_LANE_CALL_IDLE; a wake-up always means call again. */
 uint64_t gush_lane_turn(struct gush_lane *lane);
 
-/* Drops what is in the mailbox and every later post. Clients must be gone. */
+/* Runs the work that is queued, drops what is in the mailbox and every later post. Clients must be
+ * gone. */
 void gush_lane_close(struct gush_lane *lane);
 
 /* Queues unless already queued. */

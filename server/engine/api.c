@@ -64,49 +64,50 @@ static void keep_deadlines(struct gush_node *node, struct gush_channel *ch)
     ch->stream->meta_due_ms = now_ms + gush__node_meta_ttl_ms(node, ch->options);
 }
 
-/* Publishing where nobody listens and nothing is kept makes no channel. */
-static void publish_local(struct gush_node *node, struct gush_publish_call *call,
-                          const struct gush_channel_options *options, bool shard_held)
+/* Publishing where nobody listens and nothing is kept makes no channel: NULL. Else the channel,
+ * unlocked, with a reference; the caller finishes |posting|. */
+static struct gush_channel *publish_local(struct gush_node *node, struct gush_publish_call *call,
+                                          const struct gush_channel_options *options,
+                                          bool shard_held, struct gush_posting *posting)
 {
     bool keep = gush__keeps_history(options) && !call->skip_history;
     struct gush_channel *ch =
         gush_channel_lock(&node->channels, call->channel, options,
                           keep ? GUSH_CHANNEL_WRITE : GUSH_CHANNEL_FIND, shard_held);
-    struct gush_posting posting = {0};
 
     if (ch == NULL)
-        return;
+        return NULL;
     if (keep) {
         keep_deadlines(node, ch);
         call->epoch = ch->stream->epoch;
     }
     if (!keep || !gush_stream_stale_version(ch->stream, call->version, call->version_epoch)) {
         struct gush_publication *p = publication_of(call, ch->name);
-        gush_channel_publish(ch, &posting, p, call, keep ? options->history_size : 0);
+        gush_channel_publish(ch, posting, p, call, keep ? options->history_size : 0);
         gush_publication_unref(p);
     }
     if (keep)
         call->offset = ch->stream->top;
-    gush_channel_unlock(&node->channels, ch, &posting);
-    if (shard_held)
-        gush_channel_unref(ch); /* the shard's lock forbids to reap; a sweep or the next one does */
-    else
-        gush_channel_release(&node->channels, ch);
+    gush_channel_part(ch, posting);
+    return ch;
 }
 
-/* Check and publish under the shard's lock: two equal keys never both pass. */
-static void publish_once(struct gush_node *node, struct gush_publish_call *call,
-                         const struct gush_channel_options *options)
+/* With a key, check and publish under the shard's lock: two equal ones never both pass. */
+static struct gush_channel *publish_once(struct gush_node *node, struct gush_publish_call *call,
+                                         const struct gush_channel_options *options,
+                                         struct gush_posting *posting)
 {
     struct gush_channel_shard *sh = gush_channel_shard(&node->channels, call->channel);
     uint64_t now_ms = gush__node_now_ms(node);
+    struct gush_channel *ch = NULL;
 
     gush_mutex_lock(&sh->lock);
     if (!gush_channel_seen(sh, call, now_ms)) {
-        publish_local(node, call, options, true);
+        ch = publish_local(node, call, options, true, posting);
         gush_channel_remember(&node->channels, sh, call, now_ms);
     }
     gush_mutex_unlock(&sh->lock);
+    return ch;
 }
 
 void gush_publish(struct gush_node *node, struct gush_publish_call *call)
@@ -124,10 +125,13 @@ void gush_publish(struct gush_node *node, struct gush_publish_call *call)
         return;
     }
     if (error == GUSH_ERROR_NONE) {
-        if (call->idempotency_key.n)
-            publish_once(node, call, options);
-        else
-            publish_local(node, call, options, false);
+        struct gush_posting posting = {0};
+        struct gush_channel *ch = call->idempotency_key.n
+                                      ? publish_once(node, call, options, &posting)
+                                      : publish_local(node, call, options, false, &posting);
+        gush_channel_finish(&node->channels, &posting);
+        if (ch)
+            gush_channel_release(&node->channels, ch);
     }
     gush__node_answer(&call->call, error);
 }

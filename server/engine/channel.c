@@ -226,7 +226,7 @@ void gush_channel_table_init(struct gush_channel_table *t, struct gush_node *nod
 
 struct gush_channel_shard *gush_channel_shard(struct gush_channel_table *t, struct gush_span name)
 {
-    return &t->shards[gush_hash(&t->hash_key, name) >> 56];
+    return &t->shards[(gush_hash(&t->hash_key, name) >> 56) % GUSH_CHANNEL_SHARDS];
 }
 
 static void make_stream(struct gush_channel_table *t, struct gush_channel_shard *sh,
@@ -338,8 +338,7 @@ void gush_channel_hold(struct gush_channel *ch)
 }
 
 GUSH_TSA(no_thread_safety_analysis)
-void gush_channel_unlock(struct gush_channel_table *t, struct gush_channel *ch,
-                         struct gush_posting *posting)
+void gush_channel_part(struct gush_channel *ch, struct gush_posting *posting)
 {
     gush_mutex_unlock(&ch->lock);
     while (posting->later) {
@@ -347,8 +346,19 @@ void gush_channel_unlock(struct gush_channel_table *t, struct gush_channel *ch,
         posting->later = (struct gush_delivery *)(void *)d->letter.next;
         push(posting, d);
     }
+}
+
+void gush_channel_finish(struct gush_channel_table *t, struct gush_posting *posting)
+{
     gush__node_wake(t->node, posting->wake);
     posting->wake = 0;
+}
+
+void gush_channel_unlock(struct gush_channel_table *t, struct gush_channel *ch,
+                         struct gush_posting *posting)
+{
+    gush_channel_part(ch, posting);
+    gush_channel_finish(t, posting);
 }
 
 void gush_channel_release(struct gush_channel_table *t, struct gush_channel *ch)

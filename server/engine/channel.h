@@ -23,8 +23,8 @@
 #include "server/engine/node.h"
 #include "server/engine/stream.h"
 
-#define GUSH_CHANNEL_SHARDS     256
-#define GUSH_CHANNEL_UNREAD_MAX (1000000 / GUSH_CHANNEL_SHARDS)
+#define GUSH_CHANNEL_SHARDS     GUSH_SIM_SMALL(256, 2)
+#define GUSH_CHANNEL_UNREAD_MAX GUSH_SIM_SMALL(1000000 / GUSH_CHANNEL_SHARDS, 1)
 #define GUSH_IDEMPOTENCY_TTL_MS 300000
 #define GUSH_IDEMPOTENCY_MAX    (1000000 / GUSH_CHANNEL_SHARDS)
 
@@ -102,7 +102,11 @@ struct gush_channel *gush_channel_lock(struct gush_channel_table *t, struct gush
                                        enum gush_channel_want want, bool shard_held);
 /* Locks one that the caller has a reference of. */
 void gush_channel_hold(struct gush_channel *ch);
-/* Unlocks, and does what was posted. */
+/* Unlocks, and leaves what was posted to gush_channel_finish: for who holds the shard's lock. */
+void gush_channel_part(struct gush_channel *ch, struct gush_posting *posting);
+/* No lock held: wakes the lanes. */
+void gush_channel_finish(struct gush_channel_table *t, struct gush_posting *posting);
+/* Both. */
 void gush_channel_unlock(struct gush_channel_table *t, struct gush_channel *ch,
                          struct gush_posting *posting);
 /* Drops the caller's reference; a channel without a reason to live dies. No lock held. */
