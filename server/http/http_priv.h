@@ -54,6 +54,7 @@ struct gush__h1_inbox {
     const struct gush_route *route;
 };
 
+/* In the order of use: a piece of a stream touches only the first cache line. */
 struct gush__h1_peer {
     GUSH_MAGIC_FIELD;
     uint8_t stage;
@@ -61,12 +62,12 @@ struct gush__h1_peer {
     bool begun; /* H1_HEAD: some of it is there */
     bool eof;   /* the client will send no more */
     struct gush_stream stream;
-    struct gush_h1 *h1;
-    struct gush_conn *conn; /* NULL: gone; only |after| keeps this alive */
-    struct gush__h1_inbox *in;
-    struct gush_work after;  /* what follows a response, outside of the call that completed it */
+    struct gush_conn *conn;  /* NULL: gone; only |after| keeps this alive */
     struct gush_bytes *rest; /* of the server's own bytes that the socket did not take */
     uint32_t rest_at;
+    struct gush_h1 *h1;
+    struct gush__h1_inbox *in;
+    struct gush_work after; /* what follows a response, outside of the call that completed it */
 };
 
 /* ---- h1_read.c ------------------------------------------------------------------------------ */

@@ -14,7 +14,13 @@
 
 struct gush_conn {
     GUSH_MAGIC_FIELD;
-    int fd; /* -1: closed, only the handle's farewell is missing */
+    /* What a write looks at is one cache line. */
+    int fd;            /* -1: closed, only the handle's farewell is missing */
+    uint8_t read_mode; /* enum gush_conn_read */
+    bool want_write;   /* a write met a full socket */
+    bool broken;       /* a write failed: the end is on its way */
+    bool lingering;    /* FIN sent, discarding */
+    int8_t watched;    /* events the poll has now */
     uv_poll_t poll;
     struct gush__item item;
     struct gush_loop *loop;
@@ -22,11 +28,6 @@ struct gush_conn {
     void *owner;
     struct gush_timer timer;
     struct gush_peer peer;
-    uint8_t read_mode; /* enum gush_conn_read */
-    bool want_write;   /* a write met a full socket */
-    bool broken;       /* a write failed: the end is on its way */
-    bool lingering;    /* FIN sent, discarding */
-    int8_t watched;    /* events the poll has now */
 };
 
 static void on_poll(uv_poll_t *handle, int status, int events);
