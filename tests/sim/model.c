@@ -63,6 +63,8 @@ struct model {
     struct gush_broker broker;
     struct oracle *oracle;
     struct model_faults faults;
+    void (*leaving)(void *arg);
+    void *leaving_arg;
     struct gush_node *node;
     struct gush_bytes *names[CHANNELS];
     struct stage_signal pubsub_signal, command_signal;
@@ -310,8 +312,11 @@ static void port_subscribe(void *broker, struct gush_span channel)
 
 static void port_unsubscribe(void *broker, struct gush_span channel)
 {
+    struct model *m = broker;
+
     enter_port("unsubscribe");
-    port_pubsub(broker, channel, UNSUBSCRIBE);
+    m->leaving(m->leaving_arg);
+    port_pubsub(m, channel, UNSUBSCRIBE);
 }
 
 /* Lock held. */
@@ -655,7 +660,8 @@ static void command_run(void *arg)
 
 /* ---- For the play ---------------------------------------------------------------------------- */
 
-struct model *model_new(struct oracle *oracle, const struct model_faults *faults, uint64_t seed)
+struct model *model_new(struct oracle *oracle, const struct model_faults *faults, uint64_t seed,
+                        void (*leaving)(void *arg), void *arg)
 {
     struct model *m = GUSH_NEW(struct model);
 
@@ -666,6 +672,8 @@ struct model *model_new(struct oracle *oracle, const struct model_faults *faults
                                      .history = port_history,
                                      .history_remove = port_history_remove,
                                      .broker = m};
+    m->leaving = leaving;
+    m->leaving_arg = arg;
     m->oracle = oracle;
     m->faults = *faults;
     m->breaks_left = faults->breaks_n;

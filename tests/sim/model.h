@@ -29,7 +29,9 @@ struct model_faults {
     bool new_epochs;         /* a break may begin the streams anew */
 };
 
-struct model *model_new(struct oracle *oracle, const struct model_faults *faults, uint64_t seed);
+/* |leaving| is called while the node unsubscribes. */
+struct model *model_new(struct oracle *oracle, const struct model_faults *faults, uint64_t seed,
+                        void (*leaving)(void *arg), void *arg);
 const struct gush_broker *model_broker(const struct model *m);
 /* Starts its actors. */
 void model_start(struct model *m, struct gush_node *node);

@@ -5,6 +5,7 @@
 
 #include "server/base/codes.h"
 #include "server/base/mem.h"
+#include "server/base/text.h"
 
 #include "tests/sim/world.h"
 
@@ -284,6 +285,12 @@ static void judge_code(const struct conn *c, uint32_t code)
     case GUSH_DISCONNECT_SERVER_ERROR:
         ok = plan->remote && (f->lost_of_256 || f->slow_of_256 || f->breaks_n);
         break;
+    case GUSH_DISCONNECT_EXPIRED:
+        ok = c->peer->user != 0;
+        break;
+    case GUSH_DISCONNECT_CONNECTION_LIMIT:
+        ok = c->peer->user && plan->user_limit;
+        break;
     case GUSH_DISCONNECT_STALE:
         ok = !c->connected && (!c->asked || plan->remote);
         break;
@@ -358,21 +365,46 @@ static void ask(struct conn *c, uint32_t i, struct gush_connect_sub *sub)
     sub->epoch = gush_epoch_span(&v->from_epoch);
 }
 
+/* A token whose signature nobody looks at. */
+static void write_token(struct peer *p, struct gush_buf *out)
+{
+    const struct gush_host *host = &p->world->host;
+    char claims[200];
+    int n =
+        snprintf(claims, sizeof claims, "{\"sub\":\"u%u\",\"info\":{\"n\":%u}", p->user, p->index);
+
+    if (below(p, 3) == 0)
+        n += snprintf(claims + n, sizeof claims - (size_t)n, ",\"exp\":%lld",
+                      (long long)(host->wall_ms(host->host) / 1000 + 2 + (int64_t)below(p, 4)));
+    n += snprintf(claims + n, sizeof claims - (size_t)n, "}");
+    gush_base64url_encode(GUSH_SPAN_LIT("{\"alg\":\"HS256\",\"typ\":\"JWT\"}"), out);
+    gush_buf_put_u8(out, '.');
+    gush_base64url_encode(gush_span_of(claims, (size_t)n), out);
+    gush_buf_put_str(out, ".AAAA");
+}
+
 static void peer_connect(void *arg)
 {
     struct conn *c = arg;
     struct peer *p = c->peer;
     struct gush_connect_sub subs[ORACLE_CHANNELS_MAX];
     struct gush_connect_request request = {.subs = subs};
+    struct gush_buf token;
 
     if (c->client == NULL || c->dead || c->asked)
         return;
+    gush_buf_init(&token, 1000);
+    if (p->user) {
+        write_token(p, &token);
+        request.token = gush_buf_span(&token);
+    }
     for (uint32_t i = 0; i < p->world->oracle.channels_n; i++)
         if (p->wants & 1u << i)
             ask(c, i, &subs[request.subs_n++]);
     c->asked = true;
     stage_trace("%s connects as %.36s", c->name, c->id);
     gush_client_connect(c->client, &request);
+    gush_buf_fini(&token);
 }
 
 static void peer_come(void *arg)
@@ -447,6 +479,8 @@ static void come_back(struct peer *p)
         if (due_us > now_us && due_us < now_us + 3000000)
             delay_us = due_us - now_us + below(p, 300);
     }
+    if (w->plan.lonely)
+        delay_us = 900000 + below(p, 2500000);
     world_later(p->wl, delay_us, peer_come, p);
 }
 
@@ -589,6 +623,12 @@ void peer_notice(struct peer *p)
     world_later(p->wl, soon(p) * below(p, 4), peer_act, p);
 }
 
+void peer_invite(struct peer *p)
+{
+    if (p->conn && p->conn->client == NULL && below(p, 2))
+        peer_come(p);
+}
+
 void peer_init(struct peer *p, struct world *w, uint32_t index)
 {
     p->world = w;
@@ -599,6 +639,8 @@ void peer_init(struct peer *p, struct world *w, uint32_t index)
     p->wants = (uint32_t)(1 + below(p, (1u << w->plan.channels_n) - 1));
     if (below(p, 2))
         p->wants = (1u << w->plan.channels_n) - 1;
+    if (w->plan.tokens && below(p, 2))
+        p->user = 1 + (uint32_t)below(p, 3);
     snprintf(p->name, sizeof p->name, "peer%u", index);
 }
 
@@ -657,8 +699,20 @@ const char *peer_behind(const struct conn *c, bool final, char *room, size_t roo
     return why;
 }
 
+static void judge_user_limit(const struct world *w)
+{
+    int64_t n[4] = {0};
+
+    for (const struct conn *c = w->conns; c; c = c->next)
+        if (c->client && c->connected && c->peer->user && ++n[c->peer->user] > w->plan.user_limit &&
+            w->plan.user_limit)
+            stage_fail("user u%u has more than %lld connections", c->peer->user,
+                       (long long)w->plan.user_limit);
+}
+
 void peer_judge_all(struct world *w)
 {
+    judge_user_limit(w);
     for (const struct conn *a = w->conns; a; a = a->next)
         for (const struct conn *b = a->next; b; b = b->next)
             for (uint32_t i = 0; i < w->oracle.channels_n; i++)

@@ -70,6 +70,7 @@ struct peer {
     uint32_t wants; /* channels, by bit */
     uint32_t acts_left, lives_n;
     uint32_t phase; /* the last one it noticed */
+    uint32_t user; /* 0: anonymous */
     bool mute; /* a publish of an earlier connection is still on its way: nothing may overtake */
     struct conn *conn; /* the latest */
     /* Position by channel, as an SDK keeps it. */
@@ -84,6 +85,8 @@ struct peer {
 void peer_init(struct peer *peer, struct world *world, uint32_t index);
 /* On the lane: the world entered another phase. Plans what the peer does in it. */
 void peer_notice(struct peer *peer);
+/* On the lane: this would be a good moment to come. */
+void peer_invite(struct peer *peer);
 /* At rest, everything stands still: what is wrong with |conn|, or NULL. */
 const char *peer_behind(const struct conn *conn, bool final, char *room, size_t room_n);
 /* The same, at the end: every pair of connections agrees. */

@@ -65,6 +65,8 @@ void plan_patch(const struct plan *plan, struct gush_config *config)
     config->client.queue_max_messages = plan->small_queues ? 8 : 16384;
     config->client.queue_max_age_ms = plan->short_age ? 1500 : 30000;
     config->client.ping_interval_ms = plan->ping_ms;
+    config->client.user_connection_limit = plan->user_limit;
+    config->client.expired_close_delay_ms = 1000;
     config->client.channel_position_check_delay_ms = (int64_t)plan->check_ms;
     config->lanes.backlog_bytes = plan->doors ? 2000 : 64 << 20;
     config->lanes.backlog_deliveries = plan->doors ? 8 : 1000000;
@@ -156,7 +158,7 @@ static void choose_faults(struct plan *p, struct dice *d)
     if (once_in(d, 3))
         f->slow_of_256 = 20;
     if (once_in(d, 4))
-        f->lost_of_256 = 12;
+        f->lost_of_256 = once_in(d, 2) ? 12 : 50;
     if (once_in(d, 3))
         f->forgets_of_256 = 20;
     if (once_in(d, 2))
@@ -180,6 +182,7 @@ static void suit_threads(struct plan *p)
     p->ttl_s = 60;
     p->meta_ttl_s = 3600;
     p->check_ms = 300;
+    p->rude = p->lonely = false;
     p->patience_us = 2000000;
 }
 
@@ -220,6 +223,15 @@ void plan_make(struct plan *p, uint64_t seed, bool threads)
     p->abrupt = once_in(d, 3);
     if (p->small_queues && once_in(d, 2))
         p->faults.slow_of_256 = 80; /* who waits long holds much */
+    p->rude = once_in(d, 6);
+    p->tokens = once_in(d, 3);
+    p->user_limit = once_in(d, 2) ? 2 : 0;
+    p->lonely = once_in(d, 8);
+    if (p->lonely) {
+        p->peers_n = 1 + below(d, 3);
+        p->dies = 220;
+        p->acts_n += 1;
+    }
     p->patience_us = p->check_ms * 2000 + 12000000;
     if (threads)
         suit_threads(p);

@@ -39,7 +39,11 @@ struct plan {
     uint64_t seed;
     bool remote, elsewhere, doors, removes, meta_expires, keys, odd;
     bool stragglers; /* API calls go on while everything closes */
-    bool abrupt;     /* a lane closes as soon as its clients are gone */
+    bool rude;       /* the end comes in the middle of everything */
+    bool lonely;     /* nobody is there for seconds */
+    bool tokens;     /* some have a user, and an end */
+    int64_t user_limit;
+    bool abrupt; /* a lane closes as soon as its clients are gone */
     uint32_t lanes_n, peers_n, publishers_n, ops_n, phases_n;
     uint32_t channels_n;
     enum plan_kind kinds[ORACLE_CHANNELS_MAX];

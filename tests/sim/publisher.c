@@ -294,6 +294,7 @@ static bool listed(const struct gush_presence_call *p, const struct conn *c)
 static void presence_judge(const struct world *w, const struct presence_op *op)
 {
     const struct gush_presence_call *p = &op->presence;
+    uint32_t users = 0; /* by bit */
     size_t seen = 0;
 
     if (p->call.error)
@@ -303,12 +304,14 @@ static void presence_judge(const struct world *w, const struct presence_op *op)
         bool there = listed(p, c);
 
         seen += there;
+        if (there)
+            users |= 1u << c->peer->user;
         if (there && (c->client == NULL || state == VIEW_NONE || state == VIEW_OVER))
             stage_fail("%s is gone, and present in %u", c->name, op->channel);
         if (!there && c->client && state == VIEW_TOLD)
             stage_fail("%s is there, and not present in %u", c->name, op->channel);
     }
-    if (seen != p->clients_n || p->users_n != (p->clients_n > 0))
+    if (seen != p->clients_n || p->users_n != (uint32_t)__builtin_popcount(users))
         stage_fail("presence of %u: %zu clients, %zu of them known, %u users", op->channel,
                    p->clients_n, seen, p->users_n);
 }

@@ -89,6 +89,7 @@ static bool run_events(struct world_lane *wl)
             break;
         struct world_event now = *e;
         *e = wl->events[--wl->events_n];
+        wl->lane.now_us = stage_now_us(); /* as the owner of a lane must, before it reports */
         now.happen(now.arg);
         any = true;
     }
@@ -102,6 +103,25 @@ static void notice_phase(struct world_lane *wl)
     for (uint32_t i = 0; i < w->plan.peers_n; i++)
         if (w->peers[i].wl == wl && w->peers[i].phase != atomic_load(&w->phase))
             peer_notice(&w->peers[i]);
+}
+
+/* The node gives up a channel at the broker: the moment to come back to it. */
+static void invite(void *arg)
+{
+    struct world *w = arg;
+
+    for (uint32_t i = 0; i < w->plan.lanes_n; i++) {
+        atomic_store(&w->lanes[i].invited, true);
+        stage_raise(&w->lanes[i].signal);
+    }
+}
+
+static void accept_invitation(struct world_lane *wl)
+{
+    wl->lane.now_us = stage_now_us();
+    for (uint32_t i = 0; i < wl->world->plan.peers_n; i++)
+        if (wl->world->peers[i].wl == wl)
+            peer_invite(&wl->world->peers[i]);
 }
 
 static bool has_clients(const struct world_lane *wl)
@@ -153,6 +173,8 @@ static void lane_run(void *arg)
         if (atomic_load(&w->freeze))
             stand_still(wl);
         notice_phase(wl);
+        if (atomic_exchange(&wl->invited, false))
+            accept_invitation(wl);
         bool happened = run_events(wl);
         if (atomic_load(&wl->woken) || happened || stage_now_us() >= wl->turn_due_us)
             turn(wl);
@@ -278,6 +300,8 @@ static void let_time_pass(struct world *w)
 {
     if (!stage_is_virtual())
         return;
+    if (w->plan.lonely)
+        stage_sleep(4000000);
     switch (gush_rng_below(&w->dice, 4)) {
     case 0:
         stage_sleep(gush_rng_below(&w->dice, 3000000));
@@ -319,6 +343,8 @@ static void phases(struct world *w)
         stage_trace("phase %u", i);
         enter_phase(w);
         spawn_publishers(w, i);
+        if (w->plan.rude && i + 1 == w->plan.phases_n)
+            return;
         wait_for_publishers(w);
         judge_rest(w, false);
         let_time_pass(w);
@@ -373,7 +399,8 @@ static void judge_old_age(struct world *w)
 {
     struct gush_live live;
 
-    if (!w->plan.meta_expires || !stage_is_virtual() || w->model || w->plan.stragglers)
+    if (!w->plan.meta_expires || !stage_is_virtual() || w->model || w->plan.stragglers ||
+        w->plan.rude)
         return;
     stage_sleep((uint64_t)w->plan.meta_ttl_s * 1000000 + 3000000);
     gush_node_live(w->node, &live);
@@ -389,7 +416,7 @@ static void close_everything(struct world *w)
     atomic_store(&w->closing, true);
     if (w->plan.abrupt)
         atomic_store(&w->ending, true);
-    if (w->plan.stragglers)
+    if (w->plan.stragglers && !w->plan.rude)
         spawn_publishers(w, w->plan.phases_n);
     enter_phase(w);
     if (w->plan.seed / 2 % 2 == 0)
@@ -463,10 +490,10 @@ static void world_init(struct world *w, const struct plan *plan, const struct gu
     oracle_init(&w->oracle, !plan->remote);
     plan_channels(plan, &w->oracle);
     const char *why = "";
-    if (gush_token_verifier_new(&config->client.token, false, &w->verifier, &why) != GUSH_OK)
+    if (gush_token_verifier_new(&config->client.token, true, &w->verifier, &why) != GUSH_OK)
         stage_fail("token verifier: %s", why);
     if (plan->remote)
-        w->model = model_new(&w->oracle, &plan->faults, plan->seed);
+        w->model = model_new(&w->oracle, &plan->faults, plan->seed, invite, w);
 }
 
 static void world_fini(struct world *w)

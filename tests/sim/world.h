@@ -46,6 +46,7 @@ struct world_lane {
     atomic_bool woken;   /* by the engine: it must be turned */
     atomic_bool in_turn; /* statistic of the stage: answers come only inside */
     atomic_bool closed;
+    atomic_bool invited; /* who is away may come now */
     /* the lane's */
     uint64_t turn_due_us;
     struct world_event events[WORLD_EVENTS_MAX];
