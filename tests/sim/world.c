@@ -243,7 +243,7 @@ static const char *behind(struct world *w, bool final, char *room, size_t room_n
         return room;
     }
     for (const struct conn *c = w->conns; c && why == NULL; c = c->next)
-        why = peer_behind(c, final, room, room_n);
+        why = conn_behind(c, final, room, room_n);
     return why;
 }
 
