@@ -1,0 +1,346 @@
+/* The queue of one connection: order, what may be dropped and what never, flights, age. */
+#include "server/engine/outbox.h"
+
+#include "tests/unit/engine/harness.h"
+
+/* Publications of one channel, and the queue that they are put into. */
+struct box {
+    struct gush_outbox q;
+    struct gush_bytes *names[3];
+    unsigned next; /* what the next frame says */
+};
+
+static void open_box(struct box *b)
+{
+    *b = (struct box){0};
+    b->names[0] = gush_bytes_copy(GUSH_SPAN_LIT("a"));
+    b->names[1] = gush_bytes_copy(GUSH_SPAN_LIT("b"));
+    b->names[2] = gush_bytes_copy(GUSH_SPAN_LIT("c"));
+}
+
+static void close_box(struct box *b)
+{
+    gush_outbox_fini(&b->q);
+    for (size_t i = 0; i < 3; i++)
+        gush_bytes_unref(b->names[i]);
+    assert_int_equal(gush_delivery_live(), 0);
+    assert_int_equal(gush_frames_live(), 0);
+    assert_int_equal(gush_publication_live(), 0);
+    assert_int_equal(gush_bytes_live(), 0);
+}
+
+static struct gush_delivery *delivery(struct box *b, unsigned channel,
+                                      enum gush_queue_policy policy)
+{
+    char data[16];
+
+    (void)snprintf(data, sizeof(data), "%u", b->next++);
+    struct gush_publication *p =
+        gush_publication_new(b->names[channel], &(struct gush_pub){.data = gush_span_str(data)});
+    struct gush_frames *f = gush_frames_new(GUSH_PUSH_PUB, p, GUSH_SPAN_EMPTY);
+    struct gush_delivery *d = gush_delivery_new(GUSH_DELIVERY_PUB, NULL, f);
+
+    d->policy = policy;
+    gush_frames_unref(f);
+    gush_publication_unref(p);
+    return d;
+}
+
+static uint32_t length_of(struct gush_delivery *d)
+{
+    struct gush_bytes *bytes = NULL;
+
+    assert_int_equal(gush_frames_get(d->frames, GUSH_FORM_PUSH_JSON, &bytes), GUSH_OK);
+    return bytes->n;
+}
+
+static void put(struct box *b, unsigned channel, enum gush_queue_policy policy)
+{
+    struct gush_delivery *d = delivery(b, channel, policy);
+
+    gush_outbox_put_delivery(&b->q, d, length_of(d), policy != GUSH_QUEUE_DISCONNECT, 0);
+    gush_delivery_unuse(d);
+}
+
+static void put_own(struct box *b)
+{
+    char text[16];
+
+    (void)snprintf(text, sizeof(text), "own%u", b->next++);
+    gush_outbox_put_bytes(&b->q, gush_bytes_copy(gush_span_str(text)), 0);
+}
+
+/* "a0 b1 own2": channel and data of every frame in the queue. */
+static const char *contents(const struct box *b)
+{
+    static char text[4096];
+    struct gush_frame frames[256];
+    size_t n = gush_outbox_frames(&b->q, GUSH_FORM_PUSH_JSON, frames, 256), at = 0;
+    uint64_t bytes_n = 0;
+
+    text[0] = '\0';
+    assert_int_equal(n, b->q.n);
+    for (size_t i = 0; i < n; i++) {
+        char channel = '?', data[16] = "", frame[128];
+        (void)snprintf(frame, sizeof(frame), "%.*s", (int)frames[i].bytes->n,
+                       (const char *)frames[i].bytes->data);
+        bytes_n += frames[i].bytes->n;
+        if (sscanf(frame, "{\"channel\":\"%c\",\"pub\":{\"data\":%15[0-9]}}", &channel, data) == 2)
+            at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%c%s", i ? " " : "", channel,
+                                   data);
+        else
+            at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", i ? " " : "", frame);
+    }
+    assert_int_equal(bytes_n, b->q.bytes_n);
+    return text;
+}
+
+static void an_empty_queue_has_no_age_and_nothing_to_drop(void **state)
+{
+    struct box b;
+    struct gush_frame frame;
+
+    (void)state;
+    open_box(&b);
+    assert_int_equal(gush_outbox_age_ms(&b.q, 12345), 0);
+    assert_int_equal(gush_outbox_frames(&b.q, GUSH_FORM_PUSH_JSON, &frame, 1), 0);
+    assert_int_equal(gush_outbox_drop(&b.q, 0, 0), 0);
+    gush_outbox_pop(&b.q, 0);
+    gush_outbox_clear(&b.q);
+    close_box(&b);
+}
+
+static void what_goes_in_first_comes_out_first(void **state)
+{
+    struct box b;
+
+    (void)state;
+    open_box(&b);
+    for (unsigned round = 0; round < 40; round++) {
+        for (unsigned i = 0; i < round % 7 + 1; i++)
+            i % 3 == 2 ? put_own(&b) : put(&b, i % 3, GUSH_QUEUE_DISCONNECT);
+        unsigned first = b.next - b.q.n;
+        for (unsigned i = 0; i < b.q.n; i++) {
+            struct gush_frame frames[64];
+            char end[16];
+            (void)gush_outbox_frames(&b.q, GUSH_FORM_PUSH_JSON, frames, 64);
+            (void)snprintf(end, sizeof(end), "%u", first + i);
+            assert_non_null(memmem(frames[i].bytes->data, frames[i].bytes->n, end, strlen(end)));
+        }
+        gush_outbox_pop(&b.q, b.q.n > 20 ? b.q.n : b.q.n / 2);
+    }
+    close_box(&b);
+}
+
+static void a_large_ring_is_given_back_when_empty(void **state)
+{
+    struct box b;
+
+    (void)state;
+    open_box(&b);
+    for (unsigned i = 0; i < 100; i++)
+        put_own(&b);
+    assert_true(b.q.cap >= 100);
+    gush_outbox_pop(&b.q, 99);
+    assert_true(b.q.cap >= 100);
+    gush_outbox_pop(&b.q, 1);
+    assert_int_equal(b.q.cap, 0);
+    assert_int_equal(b.q.bytes_n, 0);
+    put_own(&b);
+    assert_string_equal(contents(&b), "own100");
+    close_box(&b);
+}
+
+static void clearing_spares_the_flight(void **state)
+{
+    struct box b;
+
+    (void)state;
+    open_box(&b);
+    for (unsigned i = 0; i < 5; i++)
+        put(&b, 0, GUSH_QUEUE_DISCONNECT);
+    b.q.flight_n = 2;
+    gush_outbox_clear(&b.q);
+    assert_string_equal(contents(&b), "a0 a1");
+    close_box(&b);
+}
+
+/* ---- dropping -------------------------------------------------------------------------------- */
+
+static void nothing_goes_that_did_not_choose_to(void **state) /* spec: design 5 */
+{
+    struct box b;
+
+    (void)state;
+    open_box(&b);
+    put(&b, 0, GUSH_QUEUE_DISCONNECT);
+    put_own(&b);
+    put(&b, 1, GUSH_QUEUE_DISCONNECT);
+    assert_int_equal(gush_outbox_drop(&b.q, 0, 0), 0);
+    assert_string_equal(contents(&b), "a0 own1 b2");
+    close_box(&b);
+}
+
+static void drop_oldest_drops_until_there_is_room(void **state)
+{
+    struct box b;
+
+    (void)state;
+    open_box(&b);
+    for (unsigned i = 0; i < 6; i++)
+        put(&b, 0, GUSH_QUEUE_DROP_OLDEST);
+    put_own(&b);
+    assert_int_equal(gush_outbox_drop(&b.q, UINT64_MAX, 4), 3);
+    assert_string_equal(contents(&b), "a3 a4 a5 own6");
+    assert_int_equal(gush_outbox_drop(&b.q, b.q.bytes_n - 1, 100), 1);
+    assert_string_equal(contents(&b), "a4 a5 own6");
+    assert_int_equal(gush_outbox_drop(&b.q, 0, 0), 2);
+    assert_string_equal(contents(&b), "own6");
+    close_box(&b);
+}
+
+static void drop_oldest_does_nothing_while_there_is_room(void **state)
+{
+    struct box b;
+
+    (void)state;
+    open_box(&b);
+    for (unsigned i = 0; i < 3; i++)
+        put(&b, 0, GUSH_QUEUE_DROP_OLDEST);
+    assert_int_equal(gush_outbox_drop(&b.q, b.q.bytes_n, 3), 0);
+    assert_string_equal(contents(&b), "a0 a1 a2");
+    close_box(&b);
+}
+
+static void latest_keeps_the_newest_of_each_channel(void **state)
+{
+    struct box b;
+
+    (void)state;
+    open_box(&b);
+    put(&b, 0, GUSH_QUEUE_LATEST);
+    put(&b, 1, GUSH_QUEUE_LATEST);
+    put(&b, 0, GUSH_QUEUE_LATEST);
+    put_own(&b);
+    put(&b, 0, GUSH_QUEUE_LATEST);
+    put(&b, 2, GUSH_QUEUE_DISCONNECT);
+    assert_int_equal(gush_outbox_drop(&b.q, 0, 0), 2);
+    assert_string_equal(contents(&b), "b1 own3 a4 c5");
+    assert_int_equal(gush_outbox_drop(&b.q, 0, 0), 0);
+    close_box(&b);
+}
+
+static void the_flight_is_never_dropped(void **state)
+{
+    struct box b;
+
+    (void)state;
+    open_box(&b);
+    for (unsigned i = 0; i < 4; i++)
+        put(&b, 0, GUSH_QUEUE_DROP_OLDEST);
+    for (unsigned i = 0; i < 3; i++)
+        put(&b, 1, GUSH_QUEUE_LATEST);
+    b.q.flight_n = 2;
+    assert_int_equal(gush_outbox_drop(&b.q, 0, 0), 4);
+    assert_string_equal(contents(&b), "a0 a1 b6");
+    b.q.flight_n = 3;
+    put(&b, 1, GUSH_QUEUE_LATEST);
+    assert_int_equal(gush_outbox_drop(&b.q, 0, 0), 0);
+    assert_string_equal(contents(&b), "a0 a1 b6 b7");
+    close_box(&b);
+}
+
+static void dropping_works_across_the_end_of_the_ring(void **state)
+{
+    struct box b;
+
+    (void)state;
+    open_box(&b);
+    for (unsigned i = 0; i < 8; i++)
+        put(&b, 0, GUSH_QUEUE_DROP_OLDEST);
+    gush_outbox_pop(&b.q, 6);
+    for (unsigned i = 0; i < 5; i++)
+        put(&b, i % 2, GUSH_QUEUE_DROP_OLDEST);
+    assert_int_equal(b.q.cap, 8); /* it wraps */
+    assert_int_equal(gush_outbox_drop(&b.q, UINT64_MAX, 3), 4);
+    assert_string_equal(contents(&b), "a10 b11 a12");
+    close_box(&b);
+}
+
+/* ---- age ------------------------------------------------------------------------------------- */
+
+static void the_age_is_the_oldest_entry_s_also_when_the_clock_wraps(void **state)
+{
+    const uint64_t late = UINT64_C(0x1fffffff0); /* the low 32 bits wrap in 16 ms */
+    struct box b;
+
+    (void)state;
+    open_box(&b);
+    gush_outbox_put_bytes(&b.q, gush_bytes_copy(GUSH_SPAN_LIT("x")), late);
+    gush_outbox_put_bytes(&b.q, gush_bytes_copy(GUSH_SPAN_LIT("y")), late + 50);
+    assert_int_equal(gush_outbox_age_ms(&b.q, late), 0);
+    assert_int_equal(gush_outbox_age_ms(&b.q, late + 100), 100);
+    gush_outbox_pop(&b.q, 1);
+    assert_int_equal(gush_outbox_age_ms(&b.q, late + 100), 50);
+    close_box(&b);
+}
+
+/* ---- room beside shared frames --------------------------------------------------------------- */
+
+static unsigned cache_drops;
+
+static void cache_drop(struct gush_frame_cache *cache)
+{
+    assert_int_equal(cache->room[0], 42);
+    cache_drops++;
+}
+
+static void a_cache_belongs_to_one_form_and_ends_with_the_letter(void **state)
+{
+    struct box b;
+    struct gush_outbox other = {0};
+    struct gush_frame mine[2], again[2], theirs[1];
+
+    (void)state;
+    open_box(&b);
+    cache_drops = 0;
+    struct gush_delivery *d = delivery(&b, 0, GUSH_QUEUE_DISCONNECT);
+    gush_outbox_put_delivery(&b.q, d, 1, false, 0);
+    put_own(&b);
+    gush_outbox_put_delivery(&other, d, 1, false, 0);
+    gush_delivery_unuse(d);
+    assert_int_equal(gush_outbox_frames(&b.q, GUSH_FORM_GRPC, mine, 2), 2);
+    assert_non_null(mine[0].cache);
+    assert_null(mine[0].cache->drop);
+    assert_null(mine[1].cache);
+    mine[0].cache->room[0] = 42;
+    mine[0].cache->drop = cache_drop;
+    assert_int_equal(gush_outbox_frames(&other, GUSH_FORM_SSE, theirs, 1), 1);
+    assert_null(theirs[0].cache); /* made of other bytes */
+    assert_int_equal(gush_outbox_frames(&b.q, GUSH_FORM_GRPC, again, 2), 2);
+    assert_ptr_equal(again[0].cache, mine[0].cache);
+    gush_outbox_pop(&b.q, 2);
+    assert_int_equal(cache_drops, 0);
+    gush_outbox_fini(&other);
+    assert_int_equal(cache_drops, 1);
+    close_box(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_queue_has_no_age_and_nothing_to_drop),
+        cmocka_unit_test(what_goes_in_first_comes_out_first),
+        cmocka_unit_test(a_large_ring_is_given_back_when_empty),
+        cmocka_unit_test(clearing_spares_the_flight),
+        cmocka_unit_test(nothing_goes_that_did_not_choose_to),
+        cmocka_unit_test(drop_oldest_drops_until_there_is_room),
+        cmocka_unit_test(drop_oldest_does_nothing_while_there_is_room),
+        cmocka_unit_test(latest_keeps_the_newest_of_each_channel),
+        cmocka_unit_test(the_flight_is_never_dropped),
+        cmocka_unit_test(dropping_works_across_the_end_of_the_ring),
+        cmocka_unit_test(the_age_is_the_oldest_entry_s_also_when_the_clock_wraps),
+        cmocka_unit_test(a_cache_belongs_to_one_form_and_ends_with_the_letter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
