@@ -15,7 +15,7 @@
 /* ---- handlers of the app itself ------------------------------------------------------------- */
 
 /* Live objects as one JSON object: tests end when it is all zero. */
-static void debug_live(void *arg, struct gush_stream *s, const struct gush_http_request *request,
+static void debug_live(void *arg, struct gush_exchange *s, const struct gush_http_request *request,
                        struct gush_span body)
 {
     const struct gush_app *app = arg;
@@ -36,13 +36,13 @@ static void debug_live(void *arg, struct gush_stream *s, const struct gush_http_
                     live.frames);
     gush_buf_printf(&b, ",\"letters\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", live.letters,
                     live.bytes);
-    gush_stream_respond(
+    gush_exchange_respond(
         s, &(struct gush_http_response){
                .status = 200, .fields = fields, .fields_n = 1, .body = gush_buf_span(&b)});
     gush_buf_fini(&b);
 }
 
-static void demo_page(void *arg, struct gush_stream *s, const struct gush_http_request *request,
+static void demo_page(void *arg, struct gush_exchange *s, const struct gush_http_request *request,
                       struct gush_span body)
 {
     static const struct gush_http_field fields[] = {
@@ -52,7 +52,7 @@ static void demo_page(void *arg, struct gush_stream *s, const struct gush_http_r
     (void)arg;
     (void)request;
     (void)body;
-    gush_stream_respond(
+    gush_exchange_respond(
         s, &(struct gush_http_response){.status = 200,
                                         .fields = fields,
                                         .fields_n = 2,

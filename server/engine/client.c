@@ -45,6 +45,7 @@ struct gush_client *gush_client_open(struct gush_node *node, struct gush_lane *l
     c->end.run = end_run;
     c->timer.fire = on_timer;
     gush__node_uuid(node, c->id);
+    node->host->random(node->host->host, c->session, sizeof c->session);
     c->ref = gush__lane_enter(gush__lane_state(node, lane), c);
     if (node->config->client.stale_close_delay_ms > 0)
         c->stale_due = now_ms(c) + (uint64_t)node->config->client.stale_close_delay_ms;
@@ -259,7 +260,7 @@ void gush_client_disconnect(struct gush_client *c, uint32_t code, const char *re
         c->close_reason = c->close_reason_own;
     }
     gush_log(GUSH_LOG_DEBUG, "client disconnected", GUSH_FS("client", gush_client_id(c)),
-             GUSH_FS("user", gush_bytes_span(c->user)), GUSH_FU("code", code),
+             GUSH_FS("user", gush_client_user(c)), GUSH_FU("code", code),
              GUSH_F("reason", c->close_reason));
     /* The branch that found out may be dealing: leave the channels when the turn ends. */
     gush_lane_last(c->lane, &c->end);
@@ -276,10 +277,10 @@ static bool end_run(struct gush_lane *lane, struct gush_work *work)
         free_when_idle(c);
         return true;
     }
-    gush__client_plan_free(c);
+    gush__client_plans_abandon(c);
     gush__client_subs_detach(c);
     c->state = GUSH_CLIENT_ENDING;
-    c->stale_due = c->ping_due = c->expire_due = c->recheck_due = 0;
+    c->stale_due = c->ping_due = c->expire_due = c->subs_expire_due = c->recheck_due = 0;
     if (silent) {
         gush_outbox_clear(&c->out);
         transport_close(c);
@@ -305,14 +306,15 @@ void gush_client_on_closed(struct gush_client *c)
     GUSH_ASSERT(c->magic == gush_client_MAGIC && !c->gone);
     gush_lane_assert(c->lane);
     gush_wheel_disarm(&c->lane->wheel, &c->timer);
-    gush__client_plan_free(c);
+    gush__client_plans_abandon(c);
     gush__client_subs_detach(c);
     gush__client_subs_free(c);
-    if (c->entered_users)
-        gush_users_leave(&c->node->users, gush_bytes_span(c->user));
+    if (c->user) {
+        gush__client_list_remove(c);
+        gush_users_leave(&c->node->users, c->user, c->lane->index);
+    }
     gush__lane_leave(gush__lane_state(c->node, c->lane), c->ref.slot);
     gush_outbox_fini(&c->out);
-    gush_bytes_unref(c->user);
     gush_bytes_unref(c->conn_info);
     gush_free(c->close_reason_own);
     gush__count(&stats(c)->clients, -1);
@@ -343,6 +345,7 @@ void gush__client_arm(struct gush_client *c)
     uint64_t due = earlier(c->stale_due, c->ping_due);
 
     due = earlier(due, c->expire_due);
+    due = earlier(due, c->subs_expire_due);
     due = earlier(due, c->recheck_due);
     due = earlier(due, c->linger_due);
     due = earlier(due, write_due(c));
@@ -391,6 +394,8 @@ static void on_timer(void *arg, struct gush_timer *t)
         gush_client_disconnect(c, GUSH_DISCONNECT_STALE, NULL);
     if (is_due(&c->expire_due, now))
         gush_client_disconnect(c, GUSH_DISCONNECT_EXPIRED, NULL);
+    if (is_due(&c->subs_expire_due, now))
+        gush_client_disconnect(c, GUSH_DISCONNECT_SUBSCRIPTION_EXPIRED, NULL);
     uint64_t late = write_due(c);
     if (late && late <= now && !gush__client_ending(c))
         slow(c);

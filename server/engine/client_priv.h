@@ -16,7 +16,7 @@ enum gush_client_state {
     GUSH_CLIENT_CLOSED  /* transport->close was called */
 };
 
-struct gush_connect_plan;
+struct gush_plan;
 
 #define gush_client_MAGIC GUSH_MAGIC('c', 'l', 'n', 't')
 struct gush_client {
@@ -31,21 +31,29 @@ struct gush_client {
     struct gush_timer timer; /* the earliest of the due times below */
     struct gush_outbox out;
     char id[36];
-    bool entered_users, broken, gone, expires;
+    bool broken, gone;
     uint16_t close_code;
     const char *close_reason; /* static, or ours when |close_reason_own| */
     char *close_reason_own;
-    struct gush_bytes *user, *conn_info; /* NULL: empty */
+    struct gush_user *user;                      /* NULL: nobody yet */
+    struct gush_client *user_next, **user_pprev; /* of the user's clients on this lane */
+    uint8_t session[16];                         /* random bytes of a UUID */
+    struct gush_bytes *conn_info;                /* NULL: empty */
     struct gush_subscription **subs;
     uint32_t subs_n, subs_cap, next_serial;
-    struct gush_connect_plan *plan; /* while connecting */
+    struct gush_plan *plans; /* channels being entered */
     /* monotonic ms; 0: not due */
-    uint64_t stale_due, ping_due, expire_due, recheck_due, linger_due;
+    uint64_t stale_due, ping_due, expire_due, subs_expire_due, recheck_due, linger_due;
 };
 
 static inline bool gush__client_ending(const struct gush_client *c)
 {
     return c->state >= GUSH_CLIENT_ENDING || c->close_code != 0;
+}
+
+static inline struct gush_span gush_client_user(const struct gush_client *c)
+{
+    return c->user ? gush_user_name(c->user) : GUSH_SPAN_EMPTY;
 }
 
 uint64_t gush__client_queue_limit(const struct gush_client *c);
@@ -70,17 +78,28 @@ struct gush_sub_options {
 struct gush_subscription *gush__client_sub_new(struct gush_client *c,
                                                const struct gush_sub_options *options,
                                                struct gush_span channel);
+/* One subscription ends while the client goes on: leaves the channel, then frees it. */
+void gush__client_sub_end(struct gush_client *c, struct gush_subscription *sub);
 /* Leaves the branches: nothing more is delivered. */
 void gush__client_subs_detach(struct gush_client *c);
 /* Behind the end: presence and leave, then frees them. */
 void gush__client_subs_free(struct gush_client *c);
 
-/* ---- client_connect.c ----------------------------------------------------------------------- */
+/* ---- client_plan.c --------------------------------------------------------------------------- */
 
-void gush__client_plan_free(struct gush_client *c);
+/* The client ends: what was on its way is told so. */
+void gush__client_plans_abandon(struct gush_client *c);
 /* A broker answered for the subscription |serial|. |result| is borrowed; NULL: acknowledged only.
  */
 void gush__client_on_answer(struct gush_client *c, uint32_t serial,
                             const struct gush_remote_result *result);
+
+/* ---- client_calls.c -------------------------------------------------------------------------- */
+
+/* Into and out of the list of the user's clients on this lane. */
+void gush__client_list_add(struct gush_client *c);
+void gush__client_list_remove(struct gush_client *c);
+/* Ends every other connection of the same user, on all lanes, soon. */
+void gush__clients_end_others(struct gush_client *c, uint32_t code);
 
 #endif

@@ -97,7 +97,7 @@ static struct command *command_new(struct gush_client *c, uint32_t id, struct gu
     cmd->channel = gush_bytes_copy(channel);
     cmd->data = gush_bytes_copy(data);
     /* Copied into the publication before gush_publish returns. */
-    cmd->info = (struct gush_client_info){.user = gush_bytes_span(c->user),
+    cmd->info = (struct gush_client_info){.user = gush_client_user(c),
                                           .client = gush_client_id(c),
                                           .conn_info = gush_bytes_span(c->conn_info)};
     cmd->publish.call =
@@ -126,7 +126,7 @@ void gush_client_publish(struct gush_client *c, uint32_t id, struct gush_span ch
     } else if (!gush_permission_name_valid(channel) ||
                !gush_permission_data(c->node->config, options, data)) {
         error_reply(c, id, GUSH_ERROR_BAD_REQUEST);
-    } else if (!gush_permission_publish(c->node->config, options, gush_bytes_span(c->user),
+    } else if (!gush_permission_publish(c->node->config, options, gush_client_user(c),
                                         gush__client_find_sub(c, channel) != NULL)) {
         error_reply(c, id, GUSH_ERROR_PERMISSION_DENIED);
     } else {

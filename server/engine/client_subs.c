@@ -22,7 +22,7 @@ struct gush_subscription *gush__client_sub_new(struct gush_client *c,
     sub->join_leave = options->join_leave;
     sub->from_token = options->from_token;
     if (options->presence || options->join_leave) {
-        struct gush_client_info info = {.user = gush_bytes_span(c->user),
+        struct gush_client_info info = {.user = gush_client_user(c),
                                         .client = gush_client_id(c),
                                         .conn_info = gush_bytes_span(c->conn_info),
                                         .chan_info = options->chan_info};
@@ -80,21 +80,35 @@ static void leave(struct gush_client *c, struct gush_subscription *sub)
     gush_frames_unref(frames);
 }
 
+static void sub_free(struct gush_client *c, struct gush_subscription *sub)
+{
+    if (sub->member && sub->channel && !sub->holding)
+        leave(c, sub);
+    if (sub->channel)
+        gush_channel_release(&c->node->channels, sub->channel);
+    gush_publication_unref(sub->member);
+    sub->magic = GUSH_MAGIC_DEAD;
+    gush_free(sub);
+    gush__count(&c->lane->stats.subscriptions, -1);
+}
+
 void gush__client_subs_free(struct gush_client *c)
 {
-    for (uint32_t i = 0; i < c->subs_n; i++) {
-        struct gush_subscription *sub = c->subs[i];
-
-        if (sub->member && sub->channel && !sub->holding)
-            leave(c, sub);
-        if (sub->channel)
-            gush_channel_release(&c->node->channels, sub->channel);
-        gush_publication_unref(sub->member);
-        sub->magic = GUSH_MAGIC_DEAD;
-        gush_free(sub);
-    }
-    gush__count(&c->lane->stats.subscriptions, -(int64_t)c->subs_n);
+    for (uint32_t i = 0; i < c->subs_n; i++)
+        sub_free(c, c->subs[i]);
     gush_free(c->subs);
     c->subs = NULL;
     c->subs_n = c->subs_cap = 0;
+}
+
+void gush__client_sub_end(struct gush_client *c, struct gush_subscription *sub)
+{
+    detach(c, sub);
+    gush_subscription_drop_held(sub);
+    for (uint32_t i = 0; i < c->subs_n; i++)
+        if (c->subs[i] == sub) {
+            c->subs[i] = c->subs[--c->subs_n];
+            break;
+        }
+    sub_free(c, sub);
 }

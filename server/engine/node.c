@@ -261,7 +261,7 @@ struct gush_node *gush_node_new(const struct gush_node_options *o)
     gush__node_uuid(node, node->id);
     gush_mutex_init(&node->doors_lock);
     gush_channel_table_init(&node->channels, node);
-    gush_users_init(&node->users, &node->channels.hash_key);
+    gush_users_init(&node->users, &node->channels.hash_key, (unsigned)node->lanes_n);
     node->states = gush_zalloc(o->lanes_n, sizeof *node->states);
     for (size_t i = 0; i < o->lanes_n; i++) {
         GUSH_ASSERT(node->lanes[i]->index == i);

@@ -10,6 +10,7 @@
 #ifndef GUSH_ENGINE_NODE_H
 #define GUSH_ENGINE_NODE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +27,7 @@
 #include "server/engine/publication.h"
 
 struct gush_node;
+struct gush_user;
 
 struct gush_node_options {
     const struct gush_config *config;           /* borrowed, frozen */
@@ -151,6 +153,50 @@ struct gush_info_call {
     uint32_t clients, users, channels, subs, uptime_s;
 };
 void gush_info(struct gush_node *node, struct gush_info_call *call);
+
+/* ---- API calls on clients ---------------------------------------------------------------------
+ */
+
+enum gush_clients_action {
+    GUSH_CLIENTS_SUBSCRIBE,
+    GUSH_CLIENTS_UNSUBSCRIBE,
+    GUSH_CLIENTS_DISCONNECT,
+    GUSH_CLIENTS_REFRESH
+};
+
+/* One letter goes to each lane that has the user; the last one answers, so an answer means "done on
+ * this node". Nobody connected is success. */
+struct gush_clients_call {
+    struct gush_api_call call;
+    enum gush_clients_action action;
+    struct gush_span user;            /* empty: connections without a user */
+    struct gush_span client, session; /* narrow it down; empty: not */
+    struct gush_span channel;         /* subscribe, unsubscribe (empty: all server-side ones) */
+    /* disconnect */
+    uint32_t code;                     /* 0: 3503 */
+    struct gush_span reason;           /* with |code| only */
+    const struct gush_span *whitelist; /* client ids that stay */
+    size_t whitelist_n;
+    /* subscribe */
+    struct gush_span data;                      /* of the push */
+    const struct gush_token_override *override; /* NULL: none */
+    bool has_since;
+    uint64_t since_offset;
+    struct gush_span since_epoch;
+    /* subscribe, refresh */
+    struct gush_span info;
+    int64_t expire_at_s; /* 0: never */
+    bool expired;        /* refresh */
+    /* the engine's until done */
+    struct gush_node *node;
+    struct gush_user *held;
+    atomic_uint parts_n; /* still to come */
+    atomic_uint failed;  /* first error */
+};
+
+/* Errors: 107 no channel, 102 namespace, 100 a client could not be subscribed (already is, expiry
+ * in the past). */
+void gush_clients(struct gush_node *node, struct gush_clients_call *call);
 
 /* ---- Backpressure --------------------------------------------------------------------------- */
 

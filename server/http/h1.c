@@ -15,7 +15,7 @@ static struct gush_lane *lane_of(const struct gush__h1_peer *p)
 
 static void tell_closed(struct gush__h1_peer *p)
 {
-    const struct gush_stream_events *events = p->stream.events;
+    const struct gush_exchange_events *events = p->stream.events;
 
     p->stream.events = NULL;
     if (events)
@@ -150,7 +150,7 @@ void gush_h1_accept(void *arg, struct gush_loop *loop, int fd, const struct gush
     p->magic = gush__h1_peer_MAGIC;
     p->stage = H1_HEAD;
     p->h1 = h1;
-    p->stream.magic = gush_stream_MAGIC;
+    p->stream.magic = gush_exchange_MAGIC;
     p->stream.ops = &gush__h1_stream_ops;
     p->after.run = after_response;
     if (gush_conn_open(loop, fd, peer, &h1_conn_ops, p, &p->conn) != GUSH_OK) {

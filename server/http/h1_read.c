@@ -45,7 +45,7 @@ static void refuse(struct gush__h1_peer *p, unsigned status, const struct gush_h
     p->keep_alive &= whole;
     p->stage = H1_ANSWERING;
     gush_conn_timer_clear(p->conn);
-    gush_stream_respond(&p->stream, &r);
+    gush_exchange_respond(&p->stream, &r);
     drop_request(p, whole ? p->in->head_n : p->in->bytes.n);
 }
 
@@ -129,7 +129,7 @@ static bool read_head(struct gush__h1_peer *p)
     p->v11 = head->version == GUSH_HTTP_1_1;
     p->head_only = gush_span_eq_str(head->method, "HEAD");
     p->keep_alive = head->keep_alive;
-    p->stream.framing = p->v11 ? GUSH_STREAM_CHUNKED : GUSH_STREAM_RAW;
+    p->stream.framing = p->v11 ? GUSH_EXCHANGE_CHUNKED : GUSH_EXCHANGE_RAW;
     return admit(p);
 }
 

@@ -4,7 +4,7 @@
 
 #include "server/http/http_priv.h"
 
-static struct gush__h1_peer *peer_of(struct gush_stream *s)
+static struct gush__h1_peer *peer_of(struct gush_exchange *s)
 {
     struct gush__h1_peer *p = GUSH_CONTAINER(s, struct gush__h1_peer, stream);
     return GUSH_CAST(gush__h1_peer, p);
@@ -107,7 +107,7 @@ static void complete(struct gush__h1_peer *p)
         gush_lane_last(lane_of(p), &p->after);
 }
 
-static void h1_respond(struct gush_stream *s, const struct gush_http_response *r)
+static void h1_respond(struct gush_exchange *s, const struct gush_http_response *r)
 {
     struct gush__h1_peer *p = peer_of(s);
     struct gush_buf *out = &p->h1->out;
@@ -136,7 +136,7 @@ static void h1_respond(struct gush_stream *s, const struct gush_http_response *r
     complete(p);
 }
 
-static void h1_start(struct gush_stream *s, const struct gush_http_response *r)
+static void h1_start(struct gush_exchange *s, const struct gush_http_response *r)
 {
     struct gush__h1_peer *p = peer_of(s);
     struct gush_buf *out = &p->h1->out;
@@ -162,7 +162,7 @@ static void h1_start(struct gush_stream *s, const struct gush_http_response *r)
     write_own(p, &head, 1);
 }
 
-static gush_err h1_write(struct gush_stream *s, const struct gush_span *parts, size_t parts_n,
+static gush_err h1_write(struct gush_exchange *s, const struct gush_span *parts, size_t parts_n,
                          size_t *written)
 {
     struct gush__h1_peer *p = peer_of(s);
@@ -175,7 +175,7 @@ static gush_err h1_write(struct gush_stream *s, const struct gush_span *parts, s
     return gush_conn_write(p->conn, parts, parts_n, written);
 }
 
-static void h1_end(struct gush_stream *s)
+static void h1_end(struct gush_exchange *s)
 {
     static const char last_chunk[] = "0\r\n\r\n";
     struct gush__h1_peer *p = peer_of(s);
@@ -196,7 +196,7 @@ static void h1_end(struct gush_stream *s)
     complete(p);
 }
 
-static void h1_abort(struct gush_stream *s)
+static void h1_abort(struct gush_exchange *s)
 {
     struct gush__h1_peer *p = peer_of(s);
 
@@ -206,10 +206,10 @@ static void h1_abort(struct gush_stream *s)
     gush_conn_close(p->conn, GUSH_CONN_END_ABORT);
 }
 
-static struct gush_lane *h1_lane(struct gush_stream *s)
+static struct gush_lane *h1_lane(struct gush_exchange *s)
 {
     return lane_of(peer_of(s));
 }
 
-const struct gush_stream_ops gush__h1_stream_ops = {h1_respond, h1_start, h1_write,
-                                                    h1_end,     h1_abort, h1_lane};
+const struct gush_exchange_ops gush__h1_stream_ops = {h1_respond, h1_start, h1_write,
+                                                      h1_end,     h1_abort, h1_lane};

@@ -8,10 +8,10 @@
 
 #include "server/net/conn.h"
 
+#include "server/http/exchange.h"
 #include "server/http/h1.h"
 #include "server/http/h1_chunk.h"
 #include "server/http/h1_head.h"
-#include "server/http/stream.h"
 
 #define gush_h1_MAGIC       GUSH_MAGIC('h', '1', 's', 'v')
 #define gush__h1_peer_MAGIC GUSH_MAGIC('h', '1', 'p', 'r')
@@ -61,7 +61,7 @@ struct gush__h1_peer {
     bool v11, head_only, keep_alive;
     bool begun; /* H1_HEAD: some of it is there */
     bool eof;   /* the client will send no more */
-    struct gush_stream stream;
+    struct gush_exchange stream;
     struct gush_conn *conn;  /* NULL: gone; only |after| keeps this alive */
     struct gush_bytes *rest; /* of the server's own bytes that the socket did not take */
     uint32_t rest_at;
@@ -83,7 +83,7 @@ void gush__h1_drop_inbox(struct gush__h1_peer *p);
 
 /* ---- h1_write.c ----------------------------------------------------------------------------- */
 
-extern const struct gush_stream_ops gush__h1_stream_ops;
+extern const struct gush_exchange_ops gush__h1_stream_ops;
 /* Writes more of what was kept. True when nothing of ours waits any more. */
 bool gush__h1_write_rest(struct gush__h1_peer *p);
 

@@ -71,7 +71,7 @@ unsigned gush_router_method(struct gush_span method)
     return GUSH_ROUTER_OTHER;
 }
 
-void gush_router_health(void *arg, struct gush_stream *s, const struct gush_http_request *request,
+void gush_router_health(void *arg, struct gush_exchange *s, const struct gush_http_request *request,
                         struct gush_span body)
 {
     const struct gush_http_field type = {GUSH_SPAN_LIT("Content-Type"),
@@ -81,5 +81,5 @@ void gush_router_health(void *arg, struct gush_stream *s, const struct gush_http
     (void)arg;
     (void)request;
     (void)body;
-    gush_stream_respond(s, &ok);
+    gush_exchange_respond(s, &ok);
 }

@@ -6,7 +6,7 @@
 #define GUSH_HTTP_ROUTER_H
 
 #include "server/http/cors.h"
-#include "server/http/stream.h"
+#include "server/http/exchange.h"
 
 #define GUSH_ROUTER_GET     (1u << 0)
 #define GUSH_ROUTER_HEAD    (1u << 1)
@@ -21,7 +21,7 @@ struct gush_route {
     const char *path;  /* copied; trailing slashes go, nothing left means "/" */
     unsigned methods;  /* others are answered 405 */
     size_t body_limit; /* more is answered 413 */
-    gush_stream_handler *handle;
+    gush_exchange_handler *handle;
     void *arg;
     const struct gush_cors *cors; /* NULL: no CORS fields on 405 and 413; borrowed */
 };
@@ -36,6 +36,6 @@ const struct gush_route *gush_router_find(const struct gush_router *router, stru
 unsigned gush_router_method(struct gush_span method);
 
 /* 200 `{}`, whatever the method: the health endpoint. */
-gush_stream_handler gush_router_health;
+gush_exchange_handler gush_router_health;
 
 #endif

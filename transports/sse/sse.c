@@ -21,7 +21,7 @@ struct gush_sse_conn {
     GUSH_MAGIC_FIELD;
     bool pending;   /* a burst is half written */
     size_t written; /* bytes of it that are out */
-    struct gush_stream *stream;
+    struct gush_exchange *stream;
     struct gush_client *client;
 };
 
@@ -43,7 +43,7 @@ static gush_err write_from(struct gush_sse_conn *conn, const struct gush_frame *
             parts[parts_n++] = gush_span_of(s.p + gone, s.n - gone);
     }
     GUSH_ASSERT(parts_n > 0);
-    gush_err err = gush_stream_write(conn->stream, parts, parts_n, &written);
+    gush_err err = gush_exchange_write(conn->stream, parts, parts_n, &written);
     conn->written += written;
     conn->pending = err == GUSH_EAGAIN;
     return err;
@@ -65,9 +65,9 @@ static void sse_close(void *arg, uint32_t code, const char *reason)
     (void)reason; /* said by the push */
     /* A half-written event cannot be completed, and a slow reader would not read on. */
     if (conn->pending || code == GUSH_DISCONNECT_SLOW)
-        gush_stream_abort(conn->stream);
+        gush_exchange_abort(conn->stream);
     else
-        gush_stream_end(conn->stream);
+        gush_exchange_end(conn->stream);
 }
 
 static const struct gush_transport transport_chunked = {.name = "uni_sse",
@@ -109,9 +109,9 @@ static void on_closed(void *user)
     gush_free(conn);
 }
 
-static const struct gush_stream_events stream_events = {on_writable, on_closed};
+static const struct gush_exchange_events stream_events = {on_writable, on_closed};
 
-static void refuse(struct gush_sse *sse, struct gush_stream *s,
+static void refuse(struct gush_sse *sse, struct gush_exchange *s,
                    const struct gush_http_request *request, unsigned status, bool with_cors)
 {
     struct gush_http_field fields[GUSH_CORS_FIELDS_MAX];
@@ -119,10 +119,10 @@ static void refuse(struct gush_sse *sse, struct gush_stream *s,
 
     if (with_cors)
         r.fields_n = gush_cors_fields(sse->cors, request, fields);
-    gush_stream_respond(s, &r);
+    gush_exchange_respond(s, &r);
 }
 
-static void start(struct gush_sse *sse, struct gush_stream *s,
+static void start(struct gush_sse *sse, struct gush_exchange *s,
                   const struct gush_http_request *request)
 {
     struct gush_http_field fields[5 + GUSH_CORS_FIELDS_MAX] = {
@@ -136,21 +136,21 @@ static void start(struct gush_sse *sse, struct gush_stream *s,
     struct gush_http_response r = {200, fields, 5, GUSH_SPAN_LIT("\r\n")};
 
     r.fields_n += gush_cors_fields(sse->cors, request, fields + 5);
-    gush_stream_start(s, &r);
+    gush_exchange_start(s, &r);
 }
 
-static void open_session(struct gush_sse *sse, struct gush_stream *s,
+static void open_session(struct gush_sse *sse, struct gush_exchange *s,
                          const struct gush_http_request *http,
                          const struct gush_connect_request *request)
 {
     struct gush_sse_conn *conn = GUSH_NEW(struct gush_sse_conn);
-    bool chunked = gush_stream_framing(s) == GUSH_STREAM_CHUNKED;
+    bool chunked = gush_exchange_framing(s) == GUSH_EXCHANGE_CHUNKED;
 
     conn->magic = gush_sse_conn_MAGIC;
     conn->stream = s;
-    conn->client = gush_client_open(sse->node, gush_stream_lane(s),
+    conn->client = gush_client_open(sse->node, gush_exchange_lane(s),
                                     chunked ? &transport_chunked : &transport_raw, conn);
-    gush_stream_watch(s, &stream_events, conn);
+    gush_exchange_watch(s, &stream_events, conn);
     start(sse, s, http);
     gush_client_connect(conn->client, request);
 }
@@ -180,7 +180,7 @@ static bool full(const struct gush_sse *sse)
     return live.clients >= (uint64_t)limit;
 }
 
-static void handle(void *arg, struct gush_stream *s, const struct gush_http_request *http,
+static void handle(void *arg, struct gush_exchange *s, const struct gush_http_request *http,
                    struct gush_span body)
 {
     struct gush_sse *sse = (struct gush_sse *)arg;

@@ -25,7 +25,7 @@ static struct {
     uint16_t port;
     char *big;
     /* of /stream and /later; loop's, read by the test behind |event| */
-    struct gush_stream *stream;
+    struct gush_exchange *stream;
     atomic_int closed_n, writable_n;
     size_t written;
     gush_err write_err;
@@ -51,10 +51,10 @@ static void on_stream_closed(void *user)
     sem_post(&world.event);
 }
 
-static const struct gush_stream_events stream_events = {on_stream_writable, on_stream_closed};
+static const struct gush_exchange_events stream_events = {on_stream_writable, on_stream_closed};
 
 /* Says back what it was asked. */
-static void handle_echo(void *arg, struct gush_stream *s, const struct gush_http_request *request,
+static void handle_echo(void *arg, struct gush_exchange *s, const struct gush_http_request *request,
                         struct gush_span body)
 {
     struct gush_buf b;
@@ -69,41 +69,41 @@ static void handle_echo(void *arg, struct gush_stream *s, const struct gush_http
     gush_buf_printf(&b, "|%d|%zu|", (int)request->version, request->fields_n);
     gush_buf_put_span(&b, body);
     struct gush_http_response r = {200, NULL, 0, gush_buf_span(&b)};
-    gush_stream_respond(s, &r);
+    gush_exchange_respond(s, &r);
     gush_buf_fini(&b);
 }
 
-static void handle_big(void *arg, struct gush_stream *s, const struct gush_http_request *request,
+static void handle_big(void *arg, struct gush_exchange *s, const struct gush_http_request *request,
                        struct gush_span body)
 {
     struct gush_http_response r = {200, NULL, 0, gush_span_of(world.big, BIG_BYTES)};
     (void)arg;
     (void)request;
     (void)body;
-    gush_stream_respond(s, &r);
+    gush_exchange_respond(s, &r);
 }
 
-static void handle_stream(void *arg, struct gush_stream *s, const struct gush_http_request *request,
-                          struct gush_span body)
+static void handle_stream(void *arg, struct gush_exchange *s,
+                          const struct gush_http_request *request, struct gush_span body)
 {
     struct gush_http_field type = {GUSH_SPAN_LIT("Content-Type"), GUSH_SPAN_LIT("text/x")};
     struct gush_http_response r = {200, &type, 1, GUSH_SPAN_LIT("first")};
     (void)arg;
     (void)request;
     (void)body;
-    gush_stream_watch(s, &stream_events, NULL);
-    gush_stream_start(s, &r);
+    gush_exchange_watch(s, &stream_events, NULL);
+    gush_exchange_start(s, &r);
     world.stream = s;
     sem_post(&world.event);
 }
 
-static void handle_later(void *arg, struct gush_stream *s, const struct gush_http_request *request,
-                         struct gush_span body)
+static void handle_later(void *arg, struct gush_exchange *s,
+                         const struct gush_http_request *request, struct gush_span body)
 {
     (void)arg;
     (void)request;
     (void)body;
-    gush_stream_watch(s, &stream_events, NULL);
+    gush_exchange_watch(s, &stream_events, NULL);
     world.stream = s;
     sem_post(&world.event);
 }
@@ -158,7 +158,7 @@ static void start_listener(struct gush_loop *loop, void *arg)
     assert_int_equal(gush_listener_open(loop, world.fd, gush_h1_accept, world.h1, &l), GUSH_OK);
 }
 
-static void add(const char *path, unsigned methods, gush_stream_handler *handle, char *arg,
+static void add(const char *path, unsigned methods, gush_exchange_handler *handle, char *arg,
                 const struct gush_cors *cors)
 {
     struct gush_route route = {path, methods, BODY_LIMIT, handle, arg, cors};
@@ -590,21 +590,21 @@ static void do_write(struct gush_loop *loop, void *arg)
 {
     (void)loop;
     (void)arg;
-    world.write_err = gush_stream_write(world.stream, to_write, to_write_n, &world.written);
+    world.write_err = gush_exchange_write(world.stream, to_write, to_write_n, &world.written);
 }
 
 static void do_end(struct gush_loop *loop, void *arg)
 {
     (void)loop;
     (void)arg;
-    gush_stream_end(world.stream);
+    gush_exchange_end(world.stream);
 }
 
 static void do_abort(struct gush_loop *loop, void *arg)
 {
     (void)loop;
     (void)arg;
-    gush_stream_abort(world.stream);
+    gush_exchange_abort(world.stream);
 }
 
 static void do_respond(struct gush_loop *loop, void *arg)
@@ -612,7 +612,7 @@ static void do_respond(struct gush_loop *loop, void *arg)
     struct gush_http_response r = {204, NULL, 0, GUSH_SPAN_EMPTY};
     (void)loop;
     (void)arg;
-    gush_stream_respond(world.stream, &r);
+    gush_exchange_respond(world.stream, &r);
 }
 
 static void do_drain(struct gush_loop *loop, void *arg)
@@ -627,7 +627,7 @@ static void streams_in_chunks_and_goes_on(void **state)
     (void)state;
     wire_send(&w, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
     await_event();
-    assert_int_equal(gush_stream_framing(world.stream), GUSH_STREAM_CHUNKED);
+    assert_int_equal(gush_exchange_framing(world.stream), GUSH_EXCHANGE_CHUNKED);
     expect_response("HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nConnection: keep-alive\r\n"
                     "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n",
                     "first\r\n");
@@ -651,7 +651,7 @@ static void streams_raw_in_1_0_until_the_end(void **state)
     (void)state;
     wire_send(&w, "GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     await_event();
-    assert_int_equal(gush_stream_framing(world.stream), GUSH_STREAM_RAW);
+    assert_int_equal(gush_exchange_framing(world.stream), GUSH_EXCHANGE_RAW);
     wire_await(&w, "Connection: close\r\n\r\nfirst");
     assert_null(strstr(w.got, "chunked"));
     to_write[0] = GUSH_SPAN_LIT("raw");

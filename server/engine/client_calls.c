@@ -1,0 +1,337 @@
+/* API calls on clients: subscribe, unsubscribe, disconnect, refresh, by user. */
+#include <string.h>
+
+#include "server/base/codes.h"
+#include "server/base/mem.h"
+#include "server/base/text.h"
+
+#include "server/engine/client_plan.h"
+
+/* What travels to one lane. */
+struct part {
+    struct gush_letter letter;
+    struct gush_clients_call *call;
+};
+
+/* ---- the user's clients on a lane -------------------------------------------------------------
+ */
+
+void gush__client_list_add(struct gush_client *c)
+{
+    struct gush_client **first = gush_user_clients(c->user, c->lane->index);
+
+    c->user_next = *first;
+    c->user_pprev = first;
+    if (*first)
+        (*first)->user_pprev = &c->user_next;
+    *first = c;
+}
+
+void gush__client_list_remove(struct gush_client *c)
+{
+    *c->user_pprev = c->user_next;
+    if (c->user_next)
+        c->user_next->user_pprev = c->user_pprev;
+}
+
+/* ---- counting down ----------------------------------------------------------------------------
+ */
+
+/* One part is done; the last one answers. */
+static void part_done(struct gush_clients_call *call, uint32_t error)
+{
+    if (error) {
+        unsigned none = 0;
+        atomic_compare_exchange_strong(&call->failed, &none, error);
+    }
+    if (atomic_fetch_sub_explicit(&call->parts_n, 1, memory_order_acq_rel) != 1)
+        return;
+    if (call->held)
+        gush_users_drop(&call->node->users, call->held);
+    gush__node_answer(&call->call, atomic_load(&call->failed));
+}
+
+static void part_begin(struct gush_clients_call *call)
+{
+    atomic_fetch_add_explicit(&call->parts_n, 1, memory_order_relaxed);
+}
+
+/* ---- subscribe --------------------------------------------------------------------------------
+ */
+
+static uint64_t expiry_due(const struct gush_client *c, int64_t expire_at_s)
+{
+    int64_t left_ms = expire_at_s * 1000 - gush__node_wall_ms(c->node) +
+                      c->node->config->client.expired_sub_close_delay_ms;
+    return gush_lane_now_ms(c->lane) + (left_ms > 0 ? (uint64_t)left_ms : 1);
+}
+
+/* The channel answered: tell the client, then let it hear. */
+static void subscribed(struct gush_client *c, struct gush_plan *plan)
+{
+    struct gush_clients_call *call = plan->arg;
+    struct gush_plan_sub *p = plan->subs[0];
+    struct gush_sub_result r = {0};
+
+    gush_plan_result(p, &r);
+    gush__client_queue_push(
+        c, &(struct gush_push){
+               .kind = GUSH_PUSH_SUBSCRIBE,
+               .channel = p->channel,
+               .u.subscribe = {.recoverable = r.recoverable,
+                               .positioned = r.positioned,
+                               .epoch = r.epoch,
+                               .offset = call->has_since ? call->since_offset : r.offset,
+                               .data = r.data}});
+    if (call->expire_at_s > 0) {
+        uint64_t due = expiry_due(c, call->expire_at_s);
+        if (c->subs_expire_due == 0 || due < c->subs_expire_due)
+            c->subs_expire_due = due;
+        gush__client_arm(c);
+    }
+    if (!gush__client_ending(c))
+        gush_plan_go_live(c, p->sub);
+    part_done(call, GUSH_ERROR_NONE);
+}
+
+static void subscribe_abandoned(struct gush_client *c, struct gush_plan *plan)
+{
+    (void)c;
+    part_done(plan->arg, GUSH_ERROR_NONE); /* its end is no error of the call */
+}
+
+static bool being_entered(const struct gush_client *c, struct gush_span channel)
+{
+    for (const struct gush_plan *plan = c->plans; plan; plan = plan->next)
+        if (gush_plan_find(plan, channel))
+            return true;
+    return false;
+}
+
+static void subscribe_one(struct gush_client *c, struct gush_clients_call *call)
+{
+    const struct gush_channel_options *options;
+
+    if (gush_config_channel(c->node->config, call->channel, &options, NULL) != GUSH_OK)
+        return; /* it was there when the call was checked */
+    bool late = call->expire_at_s > 0 && call->expire_at_s * 1000 < gush__node_wall_ms(c->node);
+    if (late || gush__client_find_sub(c, call->channel) || being_entered(c, call->channel)) {
+        part_begin(call);
+        part_done(call, GUSH_ERROR_INTERNAL);
+        return;
+    }
+    struct gush_plan *plan = gush_plan_new(c, subscribed);
+    struct gush_plan_sub *p = gush_plan_add(c, plan, call->channel, options);
+    if (p == NULL) { /* over the channel limit: the client ends, the call succeeds */
+        gush_plan_free(c, plan);
+        return;
+    }
+    p->chan_info = call->info;
+    p->raw_data = call->data;
+    p->override = call->override;
+    plan->arg = call;
+    plan->abandon = subscribe_abandoned;
+    part_begin(call);
+    gush_plan_run(c, plan);
+}
+
+/* ---- unsubscribe, disconnect, refresh ---------------------------------------------------------
+ */
+
+static void push_unsubscribe(struct gush_client *c, struct gush_span channel)
+{
+    gush__client_queue_push(c, &(struct gush_push){.kind = GUSH_PUSH_UNSUBSCRIBE,
+                                                   .channel = channel,
+                                                   .u.end = {GUSH_UNSUBSCRIBE_SERVER,
+                                                             gush_span_str(gush_unsubscribe_text(
+                                                                 GUSH_UNSUBSCRIBE_SERVER))}});
+}
+
+/* A client that is not subscribed is told all the same. Without a channel only the push goes out,
+ * as the reference has it. */
+static void unsubscribe_one(struct gush_client *c, struct gush_clients_call *call)
+{
+    struct gush_subscription *sub =
+        call->channel.n ? gush__client_find_sub(c, call->channel) : NULL;
+
+    push_unsubscribe(c, call->channel);
+    if (sub && !sub->holding)
+        gush__client_sub_end(c, sub);
+}
+
+static bool listed(const struct gush_clients_call *call, const struct gush_client *c)
+{
+    for (size_t i = 0; i < call->whitelist_n; i++)
+        if (gush_span_eq(call->whitelist[i], gush_client_id(c)))
+            return true;
+    return false;
+}
+
+static void disconnect_one(struct gush_client *c, struct gush_clients_call *call)
+{
+    if (listed(call, c))
+        return;
+    if (call->code == 0) {
+        gush_client_disconnect(c, GUSH_DISCONNECT_FORCE_NO_RECONNECT, NULL);
+        return;
+    }
+    char *reason = gush_strndup((const char *)call->reason.p, call->reason.n);
+    gush_client_disconnect(c, call->code, reason);
+    gush_free(reason);
+}
+
+static void refresh_one(struct gush_client *c, struct gush_clients_call *call)
+{
+    int64_t left_ms = call->expire_at_s * 1000 - gush__node_wall_ms(c->node);
+    bool expires = call->expire_at_s != 0;
+
+    if (call->expired || (expires && left_ms <= 0)) {
+        gush_client_disconnect(c, GUSH_DISCONNECT_EXPIRED, NULL);
+        return;
+    }
+    c->expire_due = expires ? gush_lane_now_ms(c->lane) + (uint64_t)left_ms +
+                                  (uint64_t)c->node->config->client.expired_close_delay_ms
+                            : 0;
+    gush__client_arm(c);
+    if (call->info.n) {
+        gush_bytes_unref(c->conn_info);
+        c->conn_info = gush_bytes_copy(call->info);
+    }
+    gush__client_queue_push(
+        c, &(struct gush_push){
+               .kind = GUSH_PUSH_REFRESH,
+               .u.refresh = {expires, expires ? (uint32_t)((left_ms + 999) / 1000) : 0}});
+}
+
+/* ---- letters ----------------------------------------------------------------------------------
+ */
+
+static bool is_meant(const struct gush_client *c, const struct gush_clients_call *call)
+{
+    char session[36];
+
+    bool connecting_too = call->action == GUSH_CLIENTS_DISCONNECT;
+
+    if (gush__client_ending(c) || (c->state != GUSH_CLIENT_LIVE && !connecting_too))
+        return false;
+    if (call->client.n && !gush_span_eq(call->client, gush_client_id(c)))
+        return false;
+    gush_uuid_format(c->session, session);
+    return call->session.n == 0 ||
+           gush_span_eq(call->session, gush_span_of(session, sizeof session));
+}
+
+static void act(struct gush_client *c, struct gush_clients_call *call)
+{
+    switch (call->action) {
+    case GUSH_CLIENTS_SUBSCRIBE:
+        subscribe_one(c, call);
+        break;
+    case GUSH_CLIENTS_UNSUBSCRIBE:
+        unsubscribe_one(c, call);
+        break;
+    case GUSH_CLIENTS_DISCONNECT:
+        disconnect_one(c, call);
+        break;
+    case GUSH_CLIENTS_REFRESH:
+        refresh_one(c, call);
+        break;
+    }
+}
+
+static void part_open(struct gush_lane *lane, struct gush_letter *letter)
+{
+    struct part *part = GUSH_CONTAINER(letter, struct part, letter);
+    struct gush_clients_call *call = part->call;
+
+    /* Nobody leaves the list inside: clients end when the turn ends. */
+    for (struct gush_client *c = *gush_user_clients(call->held, lane->index); c; c = c->user_next)
+        if (is_meant(c, call))
+            act(c, call);
+    gush_free(part);
+    part_done(call, GUSH_ERROR_NONE);
+}
+
+static void part_drop(struct gush_letter *letter)
+{
+    struct part *part = GUSH_CONTAINER(letter, struct part, letter);
+    struct gush_clients_call *call = part->call;
+
+    gush_free(part);
+    part_done(call, GUSH_ERROR_NONE);
+}
+
+static const struct gush_letter_kind part_kind = {"clients", part_open, part_drop};
+
+static uint32_t check(const struct gush_node *node, const struct gush_clients_call *call)
+{
+    const struct gush_channel_options *options;
+
+    if (call->action != GUSH_CLIENTS_SUBSCRIBE && call->action != GUSH_CLIENTS_UNSUBSCRIBE)
+        return GUSH_ERROR_NONE;
+    if (call->channel.n == 0)
+        return call->action == GUSH_CLIENTS_SUBSCRIBE ? GUSH_ERROR_BAD_REQUEST : GUSH_ERROR_NONE;
+    return gush_config_channel(node->config, call->channel, &options, NULL) == GUSH_OK
+               ? GUSH_ERROR_NONE
+               : GUSH_ERROR_UNKNOWN_CHANNEL;
+}
+
+void gush_clients(struct gush_node *node, struct gush_clients_call *call)
+{
+    uint32_t error = check(node, call);
+    uint64_t lanes = 0;
+
+    call->node = node;
+    call->held = NULL;
+    atomic_init(&call->parts_n, 1); /* ours, until every letter is on its way */
+    atomic_init(&call->failed, 0);
+    if (error == GUSH_ERROR_NONE)
+        call->held = gush_users_hold(&node->users, call->user, &lanes);
+    for (unsigned i = 0; lanes; i++, lanes >>= 1) {
+        if ((lanes & 1) == 0)
+            continue;
+        struct part *part = GUSH_NEW(struct part);
+        part->letter.kind = &part_kind;
+        part->call = call;
+        part_begin(call);
+        gush_lane_post(node->lanes[i], &part->letter);
+    }
+    part_done(call, error);
+}
+
+/* ---- one connection per user ------------------------------------------------------------------
+ */
+
+struct end_others {
+    struct gush_clients_call clients;
+    struct gush_bytes *user;
+    struct gush_span id;
+    char id_text[36];
+};
+
+static void others_ended(struct gush_api_call *call)
+{
+    struct end_others *e = GUSH_CONTAINER(call, struct end_others, clients.call);
+
+    gush_bytes_unref(e->user);
+    gush_free(e);
+}
+
+void gush__clients_end_others(struct gush_client *c, uint32_t code)
+{
+    struct end_others *e = GUSH_NEW(struct end_others);
+
+    e->user = gush_bytes_copy(gush_client_user(c));
+    memcpy(e->id_text, c->id, sizeof c->id);
+    e->id = gush_span_of(e->id_text, sizeof e->id_text);
+    e->clients.call.home = c->lane;
+    e->clients.call.done = others_ended;
+    e->clients.call.dropped = others_ended;
+    e->clients.action = GUSH_CLIENTS_DISCONNECT;
+    e->clients.user = gush_bytes_span(e->user);
+    e->clients.code = code;
+    e->clients.reason = gush_span_str(gush_disconnect_text(code));
+    e->clients.whitelist = &e->id;
+    e->clients.whitelist_n = 1;
+    gush_clients(c->node, &e->clients);
+}

@@ -1,0 +1,34 @@
+/* exchange_t: the struct that a protocol (h1 now) embeds per request; see exchange.h. */
+#ifndef GUSH_HTTP_EXCHANGE_T_H
+#define GUSH_HTTP_EXCHANGE_T_H
+
+#include "server/base/lane.h"
+
+#include "server/http/message.h"
+
+#define gush_exchange_MAGIC GUSH_MAGIC('s', 't', 'r', 'm')
+
+struct gush_exchange;
+struct gush_exchange_events;
+enum gush_exchange_framing { GUSH_EXCHANGE_RAW, GUSH_EXCHANGE_CHUNKED };
+
+/* What a protocol must offer: exchange.h says what each one means. */
+struct gush_exchange_ops {
+    void (*respond)(struct gush_exchange *s, const struct gush_http_response *r);
+    void (*start)(struct gush_exchange *s, const struct gush_http_response *r);
+    gush_err (*write)(struct gush_exchange *s, const struct gush_span *parts, size_t parts_n,
+                      size_t *written);
+    void (*end)(struct gush_exchange *s);
+    void (*abort)(struct gush_exchange *s);
+    struct gush_lane *(*lane)(struct gush_exchange *s);
+};
+
+struct gush_exchange {
+    uint32_t magic;
+    enum gush_exchange_framing framing;
+    const struct gush_exchange_ops *ops;
+    const struct gush_exchange_events *events; /* NULL: nobody watches */
+    void *user;
+};
+
+#endif
