@@ -159,6 +159,7 @@ void gush_config_free(struct gush_config *config)
     if (config == NULL)
         return;
     memory = config->memory;
+    gush_map_fini(&memory->by_name);
     gush__arena_fini(&memory->arena); /* |config| lives in it */
     gush_free(memory);
 }

@@ -18,6 +18,8 @@
 #include <jansson.h>
 #include <stdarg.h>
 
+#include "server/base/map.h"
+
 #include "server/config/config.h"
 
 #define GUSH__FILE_MAX       (16u << 20) /* bytes of a configuration file */
@@ -43,7 +45,7 @@ void gush__arena_fini(struct gush__arena *arena);
 /* What gush_config.memory points to. */
 struct gush__memory {
     struct gush__arena arena;
-    const struct gush_namespace **by_name; /* sorted, as many as there are namespaces */
+    struct gush_map by_name; /* struct gush_namespace */
     size_t private_prefix_n, boundary_n;
 };
 

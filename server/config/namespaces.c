@@ -1,4 +1,3 @@
-#include <stdlib.h>
 #include <strings.h>
 
 #include "server/base/assert.h"
@@ -134,12 +133,12 @@ gush_err gush__namespaces_put_text(struct gush__load *l, const char *path, const
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-static int by_name(const void *a, const void *b)
-{
-    const struct gush_namespace *x = *(const struct gush_namespace *const *)a;
-    const struct gush_namespace *y = *(const struct gush_namespace *const *)b;
+/* The names are the operator's, who has no reason to make them collide. */
+static const struct gush_hash_key hash_key = {0, 0};
 
-    return strcmp(x->name, y->name);
+static struct gush_span name_of(const void *entry)
+{
+    return gush_span_str(((const struct gush_namespace *)entry)->name);
 }
 
 gush_err gush__namespaces_finish(struct gush__load *l)
@@ -151,18 +150,16 @@ gush_err gush__namespaces_finish(struct gush__load *l)
     config->channel.namespaces =
         gush__arena_alloc(&memory->arena, n, sizeof(struct gush_namespace));
     config->channel.namespaces_n = n;
-    memory->by_name = gush__arena_alloc(&memory->arena, n, sizeof(*memory->by_name));
+    gush_map_init(&memory->by_name, name_of, &hash_key);
     memory->boundary_n = strlen(config->channel.namespace_boundary);
     memory->private_prefix_n = strlen(config->channel.private_prefix);
     for (size_t i = 0; i < n; i++) {
-        config->channel.namespaces[i] = l->namespaces[i].ns;
-        memory->by_name[i] = &config->channel.namespaces[i];
+        struct gush_namespace *ns = &config->channel.namespaces[i];
+        *ns = l->namespaces[i].ns;
+        if (gush_map_find(&memory->by_name, name_of(ns)) != NULL)
+            return gush__load_fail(l, "namespace name must be unique: %s", ns->name);
+        gush_map_insert(&memory->by_name, ns);
     }
-    qsort(memory->by_name, n, sizeof(*memory->by_name), by_name);
-    for (size_t i = 1; i < n; i++)
-        if (strcmp(memory->by_name[i - 1]->name, memory->by_name[i]->name) == 0)
-            return gush__load_fail(l, "namespace name must be unique: %s",
-                                   memory->by_name[i]->name);
     return GUSH_OK;
 }
 
@@ -170,17 +167,6 @@ const struct gush_namespace *gush__namespaces_find(const struct gush_config *con
                                                    struct gush_span name)
 {
     const struct gush__memory *memory = config->memory;
-    size_t low = 0, high = config->channel.namespaces_n;
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int c = gush_span_cmp(gush_span_str(memory->by_name[middle]->name), name);
-        if (c == 0)
-            return memory->by_name[middle];
-        if (c < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    return gush_map_find(&memory->by_name, name);
 }
