@@ -75,7 +75,7 @@ struct model {
     struct line up, down;  /* the PUB/SUB connection */
     struct packet *strays; /* acknowledgements of broken connections, in no order */
     struct command *commands;
-    bool connected, stopping, calm;
+    bool connected, stopping, pubsub_over;
     uint32_t busy;                         /* calls into the node under way */
     uint64_t generation, known_generation; /* known: the node was told, and has taken it in */
     uint64_t turn_us;                      /* when the connection breaks, or comes back */
@@ -570,7 +570,9 @@ static void pubsub_run(void *arg)
             stage_point("pubsub");
         stage_lock(&m->lock);
     }
+    m->pubsub_over = true;
     stage_unlock(&m->lock);
+    stage_raise(&m->command_signal);
 }
 
 /* ---- The command connection ------------------------------------------------------------------ */
@@ -645,7 +647,8 @@ static void command_run(void *arg)
     stage_lock(&m->lock);
     for (;;) {
         uint64_t next_us = command_step(m);
-        bool over = m->stopping && m->commands == NULL;
+        /* The other connection may still ask, until it is over. */
+        bool over = m->pubsub_over && m->commands == NULL;
 
         stage_unlock(&m->lock);
         if (over)

@@ -108,7 +108,8 @@ uint32_t oracle_begin(struct oracle *o, uint32_t channel, uint32_t publisher,
     o->records[id] = (struct oracle_record){.channel = channel,
                                             .publisher = publisher,
                                             .nth = ++o->nth[publisher],
-                                            .begun = oracle_tick(o)};
+                                            .begun = oracle_tick(o),
+                                            .begun_us = stage_now_us()};
     stage_unlock(&o->lock);
     *payload = payload_of(o, id, data);
     return id;
@@ -216,14 +217,14 @@ static void end_key(struct oracle *o, const struct oracle_record *r, struct gush
     }
 }
 
-/* A publication entered the stream now. What was kept before may have expired in between. */
-static void note_publish(struct oracle_channel *ch)
+/* A publication entered the stream between |since_us| and now. What was kept before may have
+ * expired in between. */
+static void note_publish(struct oracle_channel *ch, uint64_t since_us)
 {
-    uint64_t now_us = stage_now_us();
-
-    if (ch->last_publish_us && now_us + TIME_SLACK_US >= ch->last_publish_us + ch->ttl_us)
+    if (ch->last_publish_us && stage_now_us() + TIME_SLACK_US >= ch->last_publish_us + ch->ttl_us)
         ch->removed = true;
-    ch->last_publish_us = now_us;
+    if (since_us > ch->last_publish_us)
+        ch->last_publish_us = since_us;
 }
 
 void oracle_end(struct oracle *o, uint32_t id, enum oracle_fate fate, struct gush_span epoch,
@@ -235,8 +236,9 @@ void oracle_end(struct oracle *o, uint32_t id, enum oracle_fate fate, struct gus
 
     r->ended = oracle_tick(o);
     r->fate = fate == ORACLE_REFUSED && r->applied ? ORACLE_UNSURE : fate;
-    if (fate == ORACLE_ACCEPTED && !r->applied)
-        note_publish(ch);
+    /* An equal key that was answered before published nothing. */
+    if (fate == ORACLE_ACCEPTED && !r->applied && !(r->key && ch->keys[r->key - 1].answered))
+        note_publish(ch, r->begun_us);
     if (r->key && fate == ORACLE_ACCEPTED) {
         r->fate = ORACLE_UNSURE;
         end_key(o, r, epoch, offset);
@@ -255,7 +257,7 @@ void oracle_applied(struct oracle *o, uint32_t id, struct gush_span epoch, uint6
     if (r->applied)
         stage_fail("publication %u reached the broker twice", id);
     r->applied = true;
-    note_publish(&o->channels[r->channel]);
+    note_publish(&o->channels[r->channel], stage_now_us());
     if (epoch.n)
         bind(o, r->channel, epoch, offset, id);
     stage_unlock(&o->lock);

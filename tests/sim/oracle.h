@@ -40,6 +40,7 @@ enum oracle_fate { ORACLE_UNDER_WAY, ORACLE_ACCEPTED, ORACLE_REFUSED, ORACLE_UNS
 struct oracle_record {
     uint32_t channel, publisher, nth;
     uint64_t begun, ended; /* ticks */
+    uint64_t begun_us;
     enum oracle_fate fate;
     bool applied; /* the broker's model has it */
     uint8_t key;  /* idempotency key + 1, 0 none */
@@ -77,8 +78,8 @@ struct oracle_channel {
     /* lock: the oracle's */
     struct oracle_epoch *epochs;  /* newest known first */
     struct oracle_epoch *current; /* as a read at rest or the broker's model says; NULL unknown */
-    uint64_t last_publish_us;
-    bool removed; /* history_remove was called at some time, or the list expired */
+    uint64_t last_publish_us;     /* at least */
+    bool removed;                 /* history_remove was called at some time, or the list expired */
     struct oracle_key keys[ORACLE_KEYS_N];
     struct oracle_read *reads;
     uint32_t reads_n, reads_cap;

@@ -94,6 +94,7 @@ static void play(struct gush_config *config, uint64_t seed)
         memory_describe(before, room, sizeof room);
         stage_fail("%zu blocks of memory are left over: %s", memory_live() - before, room);
     }
+    world_judge_counters();
     atomic_fetch_add(&board->played, 1);
     atomic_fetch_add(&board->steps, stage_steps());
     atomic_fetch_add(&board->deliveries, world_deliveries());

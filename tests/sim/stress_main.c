@@ -59,6 +59,7 @@ int main(int argc, char **argv)
         plan_make(&plan, seed, true);
         plan_patch(&plan, config);
         world_play(&plan, config, &stage);
+        world_judge_counters();
         rounds++;
         deliveries += world_deliveries();
     }

@@ -542,6 +542,10 @@ void world_play(const struct plan *plan, const struct gush_config *config,
     world = NULL;
     gush_node_free(w->node);
     world_fini(w);
+}
+
+void world_judge_counters(void)
+{
     if (gush_publication_live() || gush_bytes_live())
         stage_fail("left over: %llu publications, %llu bytes objects",
                    (unsigned long long)gush_publication_live(),

@@ -86,6 +86,8 @@ struct world {
 /* |config| was patched for |plan|. Runs one play to its end. */
 void world_play(const struct plan *plan, const struct gush_config *config,
                 const struct stage_options *options);
+/* Behind a play: no counted object of the engine is left. */
+void world_judge_counters(void);
 /* Publications decoded in the last play. */
 uint64_t world_deliveries(void);
 
