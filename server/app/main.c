@@ -10,6 +10,7 @@
 #include "server/config/config.h"
 
 #include "server/app/app.h"
+#include "server/app/cli.h"
 
 extern char **environ;
 
@@ -18,8 +19,10 @@ static int usage(FILE *out, int status)
     fputs("gush: a real-time push server\n\n"
           "  gush [-c FILE] [flags]   run the server\n"
           "  gush version             print the version\n"
-          "  gush help                print this\n\n"
-          "Flags:\n"
+          "  gush help                print this\n",
+          out);
+    gush_cli_usage(out);
+    fputs("\nFlags of the server:\n"
           "  -c, --config FILE        configuration (default config.json; may be missing)\n",
           out);
     gush_config_usage(out);
@@ -165,6 +168,7 @@ static int run_server(int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *command = argc > 1 ? argv[1] : "";
+    int status;
 
     if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
         puts("Gush v" GUSH_VERSION);
@@ -173,6 +177,8 @@ int main(int argc, char **argv)
     if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 ||
         strcmp(command, "-h") == 0)
         return usage(stdout, 0);
+    if (gush_cli_run(argc - 1, argv + 1, &status))
+        return status;
     if (*command && *command != '-') {
         fprintf(stderr, "Error: unknown command \"%s\"\n", command);
         return usage(stderr, 1);
