@@ -160,6 +160,8 @@ static bool plan_personal(struct gush_client *c, struct gush_plan *plan, struct 
 static bool plan_request_subs(struct gush_client *c, struct gush_plan *plan,
                               const struct gush_connect_request *request)
 {
+    size_t denied_n = 0;
+
     for (size_t i = 0; i < request->subs_n; i++) {
         const struct gush_connect_sub *s = &request->subs[i];
         const struct gush_channel_options *options;
@@ -174,7 +176,8 @@ static bool plan_request_subs(struct gush_client *c, struct gush_plan *plan,
         if (p == NULL) {
             if (!gush_permission_connect_sub(c->node->config, options, s->channel,
                                              gush_client_user(c))) {
-                log_denied(c, "subscription not granted", "no rule grants it", s->channel);
+                if (denied_n++ == 0) /* a request may name very many */
+                    log_denied(c, "subscription not granted", "no rule grants it", s->channel);
                 continue;
             }
             p = gush_plan_add(c, plan, s->channel, options);

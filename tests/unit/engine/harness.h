@@ -24,6 +24,7 @@
 
 #include "server/base/assert.h"
 #include "server/base/codes.h"
+#include "server/base/log.h"
 #include "server/base/mem.h"
 #include "server/base/text.h"
 
@@ -137,6 +138,7 @@ static inline struct world *world_with(void **state, const char *json, size_t la
     const char *why = NULL;
 
     *state = w;
+    gush_log_threshold = GUSH_LOG_ERROR; /* refusals are what is tested */
     w->now_us = 1000000;
     gush_rng_seed(&w->rng, 1);
     w->config = world_config(json);
@@ -459,52 +461,57 @@ static inline const char *hear(struct peer *p)
     return (const char *)p->heard[p->read++].p;
 }
 
-#define expect(peer, pattern)                                                                      \
+#define expect(of_peer, pattern)                                                                   \
     do {                                                                                           \
-        const char *expect_text = hear(peer);                                                      \
+        const char *expect_text = hear(of_peer);                                                   \
         if (!matches(expect_text, (pattern)))                                                      \
             fail_msg("heard    %s\nexpected %s", expect_text, (pattern));                          \
     } while (0)
 
 /* Looks past the connect push. */
-#define expect_connected(peer)                                                                     \
+#define expect_connected(of_peer)                                                                  \
     do {                                                                                           \
-        const char *expect_text = hear(peer);                                                      \
+        const char *expect_text = hear(of_peer);                                                   \
         if (strncmp(expect_text, "{\"connect\":", 11) != 0)                                        \
             fail_msg("not connected: %s", expect_text);                                            \
     } while (0)
 
-#define expect_silence(peer)                                                                       \
+/* Nothing that the test has not looked at. */
+#define expect_silence(of_peer)                                                                    \
     do {                                                                                           \
-        if ((peer)->read != (peer)->heard_n)                                                       \
-            fail_msg("heard %s", (const char *)(peer)->heard[(peer)->read].p);                     \
+        const struct peer *silent_peer = (of_peer);                                                \
+        if (silent_peer->read != silent_peer->heard_n)                                             \
+            fail_msg("heard %s", (const char *)silent_peer->heard[silent_peer->read].p);           \
     } while (0)
 
-#define expect_open(peer)                                                                          \
+#define expect_open(of_peer)                                                                       \
     do {                                                                                           \
-        expect_silence(peer);                                                                      \
-        assert_int_equal((peer)->closes_n, 0);                                                     \
-        assert_non_null((peer)->client);                                                           \
+        const struct peer *open_peer = (of_peer);                                                  \
+        expect_silence(open_peer);                                                                 \
+        assert_int_equal(open_peer->closes_n, 0);                                                  \
+        assert_non_null(open_peer->client);                                                        \
     } while (0)
 
 /* Closed with |code|, without a word. */
-#define expect_dropped(peer, code)                                                                 \
+#define expect_dropped(of_peer, code)                                                              \
     do {                                                                                           \
-        expect_silence(peer);                                                                      \
-        assert_int_equal((peer)->closes_n, 1);                                                     \
-        assert_int_equal((peer)->close_code, (code));                                              \
-        assert_string_equal((peer)->close_reason, gush_disconnect_text(code));                     \
+        const struct peer *dropped_peer = (of_peer);                                               \
+        expect_silence(dropped_peer);                                                              \
+        assert_int_equal(dropped_peer->closes_n, 1);                                               \
+        assert_int_equal(dropped_peer->close_code, (code));                                        \
+        assert_string_equal(dropped_peer->close_reason, gush_disconnect_text(code));               \
     } while (0)
 
 /* Told |code| by a last push (JSON), then closed with it. */
-#define expect_closed(peer, code)                                                                  \
+#define expect_closed(of_peer, code)                                                               \
     do {                                                                                           \
+        struct peer *closed_peer = (of_peer);                                                      \
         char expect_push[128];                                                                     \
         (void)snprintf(expect_push, sizeof(expect_push),                                           \
                        "{\"disconnect\":{\"code\":%d,\"reason\":\"%s\"}}", (int)(code),            \
                        gush_disconnect_text(code));                                                \
-        expect(peer, expect_push);                                                                 \
-        expect_dropped(peer, code);                                                                \
+        expect(closed_peer, expect_push);                                                          \
+        expect_dropped(closed_peer, code);                                                         \
     } while (0)
 
 /* ---- API calls, run to their end ------------------------------------------------------------- */
