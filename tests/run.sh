@@ -19,14 +19,16 @@ fuzz_seconds=300
 
 # name|needs|command; a step is skipped when one that it needs did not pass.
 steps='
-check||.ci/check
 dev||build_preset dev -DGUSH_TESTS=ON
-unit|dev|run_ctest dev "unit|golden|slow"
+check|dev|.ci/check build/dev
+unit|dev|run_ctest dev -L "^unit$"
+sim-asan|dev|run_ctest dev -R "^(sim/asan|stress/threads)$"
 clang||build_preset clang -DGUSH_TESTS=ON
 release||build_preset release -DGUSH_TESTS=ON
-sim|release|run_ctest release sim
+sim|release|run_ctest release -L "^sim$"
 tsan||build_preset tsan -DGUSH_TESTS=ON
-stress|tsan|run_ctest tsan stress
+unit-tsan|tsan|run_ctest tsan -L "^unit$"
+stress|tsan|run_ctest tsan -L "^stress$"
 e2e|dev|run_pytest dev --ignore=test_browser.py --ignore=test_quickstart.py
 e2e-release|release|run_pytest release test_readers.py test_recovery.py test_bad_input.py
 e2e-tsan|tsan|run_pytest tsan test_delivery.py test_recovery.py test_presence.py
@@ -43,11 +45,12 @@ build_preset() # PRESET CMAKE_ARGUMENTS...
     cmake --preset "$preset" "$@" && cmake --build --preset "$preset" -j "$jobs"
 }
 
-run_ctest() # PRESET LABELS
+run_ctest() # PRESET SELECTION...
 {
-    # A label without a test must not pass for a success.
-    ctest --test-dir "build/$1" --label-regex "^($2)$" --no-tests=error --output-on-failure \
-        --parallel "$jobs"
+    local preset=$1
+    shift
+    # A selection without a test must not pass for a success.
+    ctest --test-dir "build/$preset" --no-tests=error --output-on-failure --parallel "$jobs" "$@"
 }
 
 run_pytest() # PRESET ARGUMENTS...

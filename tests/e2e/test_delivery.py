@@ -18,7 +18,6 @@ PAYLOADS = {
     "escapes": rb'{"text":"\u0000 \u00e9 \ud83d\ude80 \/ \\ \""}',
     "html": b'{"x":"<script>&</script>"}',
     "separators": '{"x":"\u2028\u2029"}'.encode(),
-    "carriage_return": b'{"a":\r1,\r\t"b":2}',
     "null": b"null",
     "string": b'"plain"',
     "duplicate_keys": b'{"a":1,"a":2}',
@@ -40,12 +39,13 @@ def test_payload_arrives_byte_for_byte(gush, name):
         assert web.raw_push() == sse_pub(b"c", payload)
 
 
-def test_line_feeds_are_deleted_for_json_only(gush):
+def test_line_ends_are_kept_from_json_streams_only(gush):
     payload = b'{\n  "a": 1,\r\n  "b": [\n2]\n}\n'
     with Consume(gush, ["c"]) as rpc, Sse(gush.ports["http"], {"subs": {"c": {}}}) as web:
         gush.publish("c", payload)
         assert rpc.pub().data == payload
-        assert web.raw_push() == sse_pub(b"c", payload.replace(b"\n", b""))
+        # A CR would end the event's line as well. In JSON it can only be white space.
+        assert web.raw_push() == sse_pub(b"c", payload.replace(b"\n", b"").replace(b"\r", b" "))
 
 
 @pytest.mark.parametrize("payload", [

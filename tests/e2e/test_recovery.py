@@ -2,7 +2,7 @@
 import pytest
 
 from consume import Consume, position
-from server import OPEN
+from server import OPEN, wait_until
 from sse import Sse
 
 CHANNEL = "hist:1"
@@ -93,7 +93,6 @@ def test_after_history_expired(start):
         dict(OPEN, name="short", history_size=10, history_ttl="1s", force_recovery=True)]}})
     epoch = filled(server, 3, "short:1")
     api = server.api()
-    from server import wait_until
     wait_until(lambda: not api("History", channel="short:1", limit=-1).publications)
     assert recover(server, 3, epoch, "short:1").recovered
     assert not recover(server, 2, epoch, "short:1").recovered
@@ -137,6 +136,17 @@ def test_many_channels_recover_together(gush):
             result = rpc.connect.subs[name]
             assert result.recovered, name
             assert missed(result) == list(range(2, number % 7 + 2)), name
+
+
+def test_as_many_channels_as_allowed_recover_by_eventsource(gush):
+    """EventSource can only GET: all positions of a client with channel_limit channels travel in
+    one URL."""
+    names = [f"hist:a-name-of-a-usual-length-{number}" for number in range(128)]
+    subs = {name: {"recover": True, "offset": 1, "epoch": filled(gush, 2, name)} for name in names}
+    with Sse(gush.ports["http"], {"subs": subs}) as web:
+        for name in names:
+            result = web.connect["subs"][name]
+            assert result["recovered"] and len(result["publications"]) == 1, name
 
 
 @pytest.mark.parametrize("transport", ["grpc", "sse"])

@@ -108,7 +108,7 @@ def with_last_bit_changed(text):
     f"{HEAD}.{with_last_bit_changed(CLAIMS)}.{SIGNATURE}",
     f"{HEAD}.{CLAIMS}.{with_last_bit_changed(SIGNATURE)}",
     f" {GOOD}",
-    "eyJ", "eyJ.eyJ.eyJ", "x", ".", "..", "eyJ" + "A" * 20000,
+    "eyJ", "eyJ.eyJ.eyJ", "x", ".", "..", "eyJ" + "A" * 8000,
 ], ids=lambda text: text[:40])
 def test_bad_tokens(gush, text):
     assert refused(gush, text) == INVALID
