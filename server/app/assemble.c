@@ -16,6 +16,9 @@
 
 #include "server/app/app_priv.h"
 
+/* An EventSource carries its token and all its positions in the URL. */
+#define HEAD_LIMIT ((size_t)64 * 1024)
+
 /* ---- the engine's host ---------------------------------------------------------------------- */
 
 static int64_t host_wall_ms(void *host)
@@ -217,7 +220,8 @@ static void set_up_loop(struct gush_loop *loop, void *arg)
 
         if (door->server == NULL) {
             l->h1[i] = gush_h1_new(loop, &(struct gush_h1_options){.router = door->router,
-                                                                   .wall_ms = gush_clock_wall_ms});
+                                                                   .wall_ms = gush_clock_wall_ms,
+                                                                   .head_limit = HEAD_LIMIT});
             accepted = gush_h1_accept;
             accepted_arg = l->h1[i];
         }

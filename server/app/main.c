@@ -120,9 +120,13 @@ static int serve(const struct gush_config *config)
         return fatal("cannot start", message);
     gush_log(GUSH_LOG_INFO, "starting gush", GUSH_F("version", GUSH_VERSION),
              GUSH_FI("pid", getpid()), GUSH_F("engine", "memory"));
-    if (gush_app_new(config, &app, message, sizeof message) != GUSH_OK ||
-        gush_app_start(app, message, sizeof message) != GUSH_OK) {
+    if (gush_app_new(config, &app, message, sizeof message) != GUSH_OK) {
         status = fatal("cannot start", message);
+        goto out;
+    }
+    if (gush_app_start(app, message, sizeof message) != GUSH_OK) {
+        status = fatal("cannot start", message);
+        app = NULL; /* some of its threads run: the end of the process takes them */
         goto out;
     }
     wait_for_the_end(&signals);
@@ -130,7 +134,8 @@ static int serve(const struct gush_config *config)
     if (!gush_app_drain(app))
         status = fatal("shutdown timeout reached", "connections were still open");
 out:
-    gush_app_free(app);
+    if (app)
+        gush_app_free(app);
     if (*config->pid_file)
         unlink(config->pid_file);
     return status;
