@@ -231,11 +231,30 @@ static void thaw(struct world *w)
         stage_sleep(100);
 }
 
+/* What was posted is dealt and written: the doors' count is back at nothing. */
+static const char *backlog(const struct world *w, char *room, size_t room_n)
+{
+    for (uint32_t i = 0; i < w->plan.lanes_n; i++) {
+        const struct gush_lane *l = &w->lanes[i].lane;
+        uint64_t deliveries = atomic_load(&l->backlog_deliveries);
+        uint64_t bytes = atomic_load(&l->backlog_bytes);
+
+        if (deliveries == 0 && bytes == 0)
+            continue;
+        snprintf(room, room_n, "lane%u: a backlog of %llu deliveries, %llu bytes", i,
+                 (unsigned long long)deliveries, (unsigned long long)bytes);
+        return room;
+    }
+    return NULL;
+}
+
 /* What is not as it must be at rest, or NULL. */
 static const char *behind(struct world *w, bool final, char *room, size_t room_n)
 {
-    const char *why = NULL;
+    const char *why = backlog(w, room, room_n);
 
+    if (why)
+        return why;
     if (w->model && !model_quiet(w->model)) {
         if (!final)
             return NULL; /* an answer takes seconds: ask at the end */
