@@ -124,6 +124,13 @@ static bool wants_latest(const struct gush_plan_sub *p)
     return p->options->force_recovery_mode == GUSH_RECOVERY_CACHE;
 }
 
+/* A cache subscriber that already has the newest publication. */
+static bool has_latest(const struct gush_plan_sub *p, uint64_t top, const struct gush_epoch *epoch)
+{
+    return wants_latest(p) && p->since > 0 && p->since == top && !p->since_epoch_odd &&
+           gush_span_eq(gush_epoch_span(&p->since_epoch), gush_epoch_span(epoch));
+}
+
 /* Whether |p|, who left off at a position, is up to date with what was read. */
 static bool is_recovered(const struct gush_plan_sub *p, uint64_t top,
                          const struct gush_epoch *epoch,
@@ -135,18 +142,11 @@ static bool is_recovered(const struct gush_plan_sub *p, uint64_t top,
     uint64_t last = n ? gush_publication_offset(publications[n - 1]) : 0;
 
     if (wants_latest(p)) /* the newest is enough, whatever the epoch was */
-        return n ? last == top : same_epoch && p->since > 0 && p->since == top;
+        return n ? last == top : has_latest(p, top, epoch);
     if (!same_epoch)
         return false;
     return n == 0 ? top == p->since
                   : gush_publication_offset(publications[0]) == p->since + 1 && last == top;
-}
-
-/* A cache subscriber that already has the newest publication. */
-static bool has_latest(const struct gush_plan_sub *p, uint64_t top, const struct gush_epoch *epoch)
-{
-    return wants_latest(p) && p->since > 0 && p->since == top && !p->since_epoch_odd &&
-           gush_span_eq(gush_epoch_span(&p->since_epoch), gush_epoch_span(epoch));
 }
 
 /* What the answer of a stream means for the one who asked. |top|, |epoch| and the publications are
