@@ -754,6 +754,17 @@ bool model_quiet(struct model *m)
     return quiet;
 }
 
+bool model_forsaken(struct model *m)
+{
+    bool forsaken = true;
+
+    stage_lock(&m->lock);
+    for (uint32_t i = 0; i < m->oracle->channels_n; i++)
+        forsaken = forsaken && !m->topics[i].subscribed;
+    stage_unlock(&m->lock);
+    return forsaken;
+}
+
 void model_tell(struct model *m)
 {
     stage_lock(&m->lock);

@@ -208,6 +208,8 @@ static void end_key(struct oracle *o, const struct oracle_record *r, struct gush
     if (k->answered && (k->epoch != e || k->offset != offset))
         stage_fail("%.*s: one idempotency key, two answers: offsets %llu and %llu", S(ch->name),
                    (unsigned long long)k->offset, (unsigned long long)offset);
+    if (ch->stream && (e == NULL || offset == 0))
+        stage_fail("%.*s: a publish with an idempotency key told no position", S(ch->name));
     k->answered = true;
     k->epoch = e;
     k->offset = offset;

@@ -413,18 +413,22 @@ static void judge_leftovers(const struct world *w)
                    (unsigned long long)live.letters, (unsigned long long)live.frames);
 }
 
-/* With nobody there, streams die of age, and channels with them. */
+/* With nobody there, streams die of age, subscriptions at the broker are given up, and channels go
+ * with them. */
 static void judge_old_age(struct world *w)
 {
     struct gush_live live;
 
-    if (!w->plan.meta_expires || !stage_is_virtual() || w->model || w->plan.stragglers ||
-        w->plan.rude)
+    if (!stage_is_virtual() || w->plan.stragglers || w->plan.rude)
         return;
-    stage_sleep((uint64_t)w->plan.meta_ttl_s * 1000000 + 3000000);
+    if (w->model == NULL && !w->plan.meta_expires)
+        return;
+    stage_sleep(w->model ? 5000000 : (uint64_t)w->plan.meta_ttl_s * 1000000 + 3000000);
     gush_node_live(w->node, &live);
     if (live.channels)
-        stage_fail("%llu channels outlive their streams", (unsigned long long)live.channels);
+        stage_fail("%llu channels outlive everybody", (unsigned long long)live.channels);
+    if (w->model && !model_forsaken(w->model))
+        stage_fail("nobody is there, and the node still listens to the broker");
 }
 
 /* Everybody goes. Lanes close when their clients are gone; those who still call the API then are
