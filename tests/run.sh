@@ -16,6 +16,7 @@ log_dir=$repository/build/test-logs
 jobs=$(nproc)
 python=/usr/bin/python3
 fuzz_seconds=300
+export TSAN_OPTIONS="suppressions=$repository/tests/support/tsan.supp:history_size=4"
 
 # name|needs|command; a step is skipped when one that it needs did not pass.
 steps='

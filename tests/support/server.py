@@ -102,7 +102,7 @@ def environment(extra=None):
     support = REPOSITORY / "tests" / "support"
     env["ASAN_OPTIONS"] = "detect_leaks=1:quarantine_size_mb=8:malloc_context_size=12"
     env["UBSAN_OPTIONS"] = "print_stacktrace=1"
-    env["TSAN_OPTIONS"] = "halt_on_error=0:exitcode=66"
+    env["TSAN_OPTIONS"] = "halt_on_error=0:exitcode=66:history_size=4"
     for name, option in (("lsan.supp", "LSAN_OPTIONS"), ("tsan.supp", "TSAN_OPTIONS")):
         if (support / name).exists():
             env[option] = (env.get(option, "") + f":suppressions={support / name}").lstrip(":")
