@@ -11,13 +11,10 @@
     "{\"client\":{\"allow_anonymous_connect_without_token\":true" client "},"                      \
     "\"channel\":{\"history_meta_ttl\":\"60s\",\"without_namespace\":"                             \
     "{\"allow_subscribe_for_client\":true,\"allow_subscribe_for_anonymous\":true},"                \
-    "\"namespaces\":[" NS(                                                                         \
-        "rec",                                                                                     \
-        ",\"force_recovery\":true") "," NS("cache",                                                \
-                                           ",\"force_recovery\":true,\"force_recovery_mode\":"     \
-                                           "\"cache\"") "," NS("pos", ",\"force_positioning\":"    \
-                                                                      "true") "," NS("hist",       \
-                                                                                     "") "]}}"
+    "\"namespaces\":[" NS("rec", ",\"force_recovery\":true") "," NS(                               \
+        "cache", ",\"force_recovery\":true,\"force_recovery_mode\":"                               \
+                 "\"cache\"") "," NS("pos", ",\"force_positioning\":"                              \
+                                            "true") "," NS("hist", "") "]}}"
 
 /* Publishes 1 .. n. */
 static void publish_n(struct world *w, const char *channel, unsigned n)

@@ -1,0 +1,788 @@
+/* The session: its timers, its queue and limits, writes under way, and every way to end. */
+#include "tests/unit/engine/harness.h"
+
+#define OPEN "\"allow_subscribe_for_client\":true,\"allow_subscribe_for_anonymous\":true"
+
+/* |client| are more members of the section: "" or ",...". */
+#define CONFIG(client)                                                                             \
+    "{\"client\":{\"allow_anonymous_connect_without_token\":true,"                                 \
+    "\"insecure_skip_token_signature_verify\":true" client "},"                                    \
+    "\"channel\":{\"history_meta_ttl\":\"60s\",\"without_namespace\":{" OPEN "},"                  \
+    "\"namespaces\":[{\"name\":\"drop\",\"queue_policy\":\"drop_oldest\"," OPEN "},"               \
+    "{\"name\":\"latest\",\"queue_policy\":\"latest\"," OPEN "},"                                  \
+    "{\"name\":\"rec\",\"history_size\":50,\"history_ttl\":\"50s\",\"force_recovery\":true," OPEN  \
+    "},{\"name\":\"who\",\"presence\":true,\"join_leave\":true,"                                   \
+    "\"force_push_join_leave\":true," OPEN "}]}}"
+
+/* Subscribed to |channel|, the connect push heard. */
+static struct peer *listener(struct world *w, const char *channel)
+{
+    char json[128];
+
+    (void)snprintf(json, sizeof(json), "{\"subs\":{\"%s\":{}}}", channel);
+    struct peer *p = peer_new(w, json);
+    expect_connected(p);
+    return p;
+}
+
+static void publish_numbers(struct world *w, const char *channel, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i <= to; i++) {
+        char data[16];
+        (void)snprintf(data, sizeof(data), "%u", i);
+        publish(w, channel, data);
+    }
+}
+
+static void expect_number(struct peer *p, const char *channel, unsigned i)
+{
+    char text[128];
+
+    (void)snprintf(text, sizeof(text), "{\"channel\":\"%s\",\"pub\":{\"data\":%u}}", channel, i);
+    expect(p, text);
+}
+
+static void expect_numbers(struct peer *p, const char *channel, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i <= to; i++)
+        expect_number(p, channel, i);
+}
+
+/* ---- stale connections ----------------------------------------------------------------------- */
+
+static void who_says_nothing_is_stale(void **state) /* spec: client protocol 16 */
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = peer_on(w, 0, GUSH_FORM_PUSH_JSON);
+
+    pass(w, 9990);
+    expect_open(p);
+    pass(w, 20);
+    expect_closed(p, 3502);
+    assert_int_equal(live(w).clients, 0);
+}
+
+static void the_delay_can_be_configured(void **state)
+{
+    struct world *w = world_new(state, CONFIG(",\"stale_close_delay\":\"2s\""));
+    struct peer *p = peer_on(w, 0, GUSH_FORM_PUSH_JSON);
+
+    pass(w, 1990);
+    expect_open(p);
+    pass(w, 20);
+    expect_closed(p, 3502);
+}
+
+static void who_connected_is_never_stale(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = peer_on(w, 0, GUSH_FORM_PUSH_JSON);
+
+    pass(w, 9000);
+    peer_connect(p, "{}");
+    expect_connected(p);
+    pass(w, 100000);
+    expect_open(p);
+}
+
+/* ---- pings ----------------------------------------------------------------------------------- */
+
+static void first_pings_are_spread_then_regular(void **state) /* spec: client protocol 8 */
+{
+    enum { N = 200, INTERVAL_MS = 10000, TICK_MS = 4 };
+    struct world *w = world_new(state, CONFIG(",\"ping_interval\":\"10s\""));
+    struct peer *p[N];
+    uint64_t first[N], second[N], start = w->now_us / 1000, low = UINT64_MAX, high = 0;
+    size_t seen[N] = {0};
+
+    for (unsigned i = 0; i < N; i++) {
+        p[i] = peer_on(w, 0, GUSH_FORM_PUSH_JSON);
+        p[i]->transport.ping_interval_ms = 0;
+        peer_connect(p[i], "{}");
+        expect(p[i], "{\"connect\":{\"client\":\"~\",\"version\":\"0.0.0 OSS\",\"ping\":10,"
+                     "\"session\":\"~\"}}");
+    }
+    for (unsigned ms = 0; ms < 21000; ms += TICK_MS) {
+        pass(w, TICK_MS);
+        for (unsigned i = 0; i < N; i++)
+            if (p[i]->read < p[i]->heard_n) {
+                expect(p[i], "{}");
+                assert_true(seen[i] < 2);
+                *(seen[i]++ ? &second[i] : &first[i]) = w->now_us / 1000 - start;
+            }
+    }
+    for (unsigned i = 0; i < N; i++) {
+        assert_int_equal(seen[i], 2);
+        assert_in_range(first[i], INTERVAL_MS / 2, INTERVAL_MS + 2 * TICK_MS);
+        assert_in_range(second[i] - first[i], INTERVAL_MS, INTERVAL_MS + 2 * TICK_MS);
+        low = first[i] < low ? first[i] : low;
+        high = first[i] > high ? first[i] : high;
+    }
+    assert_true(low < 5500 && high > 9500);
+}
+
+static void a_transport_may_have_its_own_interval(void **state) /* T2: uni_grpc, 25 s always */
+{
+    struct world *w = world_new(state, CONFIG(",\"ping_interval\":\"10s\""));
+    struct peer *p = peer_on(w, 0, GUSH_FORM_PUSH_JSON);
+
+    p->transport.ping_interval_ms = 25000;
+    peer_connect(p, "{}");
+    expect(p, "{\"connect\":{\"client\":\"~\",\"version\":\"0.0.0 OSS\",\"ping\":25,"
+              "\"session\":\"~\"}}");
+    pass(w, 12400);
+    expect_open(p);
+    pass(w, 12700);
+    expect(p, "{}");
+    pass(w, 25010);
+    expect(p, "{}");
+    expect_open(p);
+}
+
+static void without_interval_there_are_no_pings(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = peer_new(w, "{}");
+
+    expect(p, "{\"connect\":{\"client\":\"~\",\"version\":\"0.0.0 OSS\",\"session\":\"~\"}}");
+    pass(w, 200000);
+    expect_open(p);
+}
+
+/* ---- expiry ---------------------------------------------------------------------------------- */
+
+static void who_expired_is_closed_after_the_delay(void **state) /* spec: client protocol 15 */
+{
+    struct world *w = world_new(state, CONFIG(",\"expired_close_delay\":\"2s\""));
+    struct peer *p = peer_on(w, 0, GUSH_FORM_PUSH_JSON);
+
+    peer_connect_token(p, "{\"exp\":1700000010}", "");
+    expect_connected(p);
+    pass(w, 11900);
+    expect_open(p);
+    pass(w, 1200);
+    expect_closed(p, 3005);
+}
+
+static void what_opens_late_expires_at_the_same_time(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = peer_on(w, 0, GUSH_FORM_PUSH_JSON);
+
+    pass(w, 9500);
+    peer_connect_token(p, "{\"exp\":1700000010}", "");
+    expect_connected(p);
+    pass(w, 25000);
+    expect_open(p);
+    pass(w, 1600); /* 10 s and the default delay of 25, a second of grain */
+    expect_closed(p, 3005);
+}
+
+/* ---- order and bursts ------------------------------------------------------------------------ */
+
+static void a_turn_s_publications_leave_in_one_burst(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = listener(w, "a");
+    struct publishing some[10];
+    char data[10][4];
+
+    p->sends_n = 0;
+    for (unsigned i = 0; i < 10; i++) {
+        (void)snprintf(data[i], sizeof(data[i]), "%u", i);
+        some[i] = publishing_of("a", data[i]);
+        publish_begin(w, &some[i]);
+    }
+    settle(w);
+    expect_numbers(p, "a", 0, 9);
+    assert_int_equal(p->sends_n, 1);
+}
+
+static void bursts_are_as_large_as_the_transport_takes(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = listener(w, "a");
+
+    p->transport.burst_n = 4; /* the engine reads it anew */
+    p->answer = GUSH_EAGAIN;
+    publish_numbers(w, "a", 1, 10);
+    assert_int_equal(p->flight_n, 1);
+    p->answer = GUSH_OK;
+    p->sends_n = 0;
+    peer_sent(p);
+    assert_int_equal(p->sends_n, 3);
+    expect_numbers(p, "a", 1, 10);
+    expect_open(p);
+}
+
+static void one_write_at_a_time(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = listener(w, "a");
+
+    p->transport.burst_n = 3;
+    p->answer = GUSH_EAGAIN;
+    p->sends_n = 0;
+    for (unsigned i = 1; i <= 12; i++)
+        publish_numbers(w, "a", i, i); /* peer_send refuses a second write */
+    assert_int_equal(p->sends_n, 1);
+    for (unsigned n = 2; n <= 5; n++) {
+        peer_sent(p);
+        assert_int_equal(p->sends_n, n);
+    }
+    expect_numbers(p, "a", 1, 10);
+    expect_silence(p);
+    peer_sent(p);
+    expect_numbers(p, "a", 11, 12);
+    assert_int_equal(p->sends_n, 5);
+    assert_int_equal(gush_client_flight(p->client, p->flight, GUSH_BURST_MAX), 0);
+    expect_open(p);
+}
+
+static void a_flight_can_be_asked_for_in_part(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = listener(w, "a");
+    struct gush_frame frames[GUSH_BURST_MAX];
+    struct publishing some[3];
+
+    p->answer = GUSH_EAGAIN;
+    for (unsigned i = 0; i < 3; i++) {
+        some[i] = publishing_of("a", "1");
+        publish_begin(w, &some[i]);
+    }
+    settle(w);
+    assert_int_equal(p->flight_n, 3);
+    assert_int_equal(gush_client_flight(p->client, frames, 2), 2);
+    assert_ptr_equal(frames[1].bytes, p->flight[1].bytes);
+    assert_int_equal(gush_client_flight(p->client, frames, 0), 0);
+    /* What comes behind is not part of it. */
+    publish(w, "a", "2");
+    assert_int_equal(gush_client_flight(p->client, frames, GUSH_BURST_MAX), 3);
+    peer_sent(p);
+    peer_sent(p);
+    assert_int_equal(p->heard_n, 5);
+}
+
+static void nothing_is_written_to_what_is_broken(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = listener(w, "a");
+
+    p->answer = GUSH_EIO;
+    p->sends_n = 0;
+    publish_numbers(w, "a", 1, 20);
+    assert_int_equal(p->sends_n, 1);
+    assert_int_equal(p->closes_n, 0); /* the transport says that it is gone */
+    peer_gone(p);
+    settle(w);
+    assert_nothing_lives(w);
+}
+
+/* ---- limits ---------------------------------------------------------------------------------- */
+
+#define SMALL ",\"queue_max_size\":1000,\"queue_max_messages\":8"
+
+static void too_many_bytes_are_slow(void **state) /* spec: client protocol 16, design 5 */
+{
+    struct world *w = world_new(state, CONFIG(",\"queue_max_size\":1000"));
+    struct peer *p = listener(w, "a"), *other = listener(w, "a");
+    char big[300];
+
+    memset(big, '1', sizeof(big) - 1);
+    big[sizeof(big) - 1] = '\0';
+    p->answer = GUSH_EAGAIN;
+    for (int i = 0; i < 3; i++)
+        publish(w, "a", big);
+    assert_int_equal(p->closes_n, 0);
+    publish(w, "a", big);
+    expect_dropped(p, 3008); /* without a word */
+    assert_int_equal(w->list[0]->stats.slow_disconnects, 1);
+    assert_int_equal(other->heard_n, 5);
+    assert_int_equal(other->closes_n, 0);
+}
+
+static void too_many_frames_are_slow(void **state)
+{
+    struct world *w = world_new(state, CONFIG(SMALL));
+    struct peer *p = listener(w, "a");
+
+    p->answer = GUSH_EAGAIN;
+    publish_numbers(w, "a", 1, 8);
+    assert_int_equal(p->closes_n, 0);
+    publish_numbers(w, "a", 9, 9);
+    expect_dropped(p, 3008);
+}
+
+static void a_reader_in_time_is_never_slow(void **state)
+{
+    struct world *w = world_new(state, CONFIG(SMALL));
+    struct peer *p = listener(w, "a");
+    struct publishing some[100];
+
+    /* A hundred at once, far over the limits, but the transport takes them. */
+    for (unsigned i = 0; i < 100; i++) {
+        some[i] = publishing_of("a", "1");
+        publish_begin(w, &some[i]);
+    }
+    settle(w);
+    for (unsigned i = 0; i < 100; i++)
+        expect_number(p, "a", 1);
+    expect_open(p);
+}
+
+static void one_frame_of_any_size_fits_an_empty_queue(void **state)
+{
+    struct world *w = world_new(state, CONFIG(SMALL));
+    struct peer *p = listener(w, "a");
+    struct gush_buf big;
+
+    gush_buf_init(&big, 100000);
+    for (int i = 0; i < 50000; i++)
+        gush_buf_put_u8(&big, '1');
+    gush_buf_put_u8(&big, 0);
+    p->answer = GUSH_EAGAIN;
+    publish(w, "a", (const char *)big.p);
+    gush_buf_fini(&big);
+    assert_int_equal(p->closes_n, 0);
+    assert_int_equal(p->flight_n, 1);
+    peer_sent(p);
+    assert_int_equal(p->heard_n, 2);
+    assert_true(p->heard[1].n > 50000);
+    assert_int_equal(p->closes_n, 0);
+}
+
+static void who_takes_nothing_for_long_is_slow(void **state)
+{
+    struct world *w = world_new(state, CONFIG(",\"queue_max_age\":\"3s\""));
+    struct peer *p = listener(w, "a");
+
+    p->answer = GUSH_EAGAIN;
+    publish(w, "a", "1");
+    pass(w, 2990);
+    expect_open(p);
+    pass(w, 30);
+    expect_dropped(p, 3008);
+}
+
+static void every_write_has_its_own_time(void **state)
+{
+    struct world *w = world_new(state, CONFIG(",\"queue_max_age\":\"3s\""));
+    struct peer *p = listener(w, "a");
+
+    p->answer = GUSH_EAGAIN;
+    for (int i = 0; i < 10; i++) {
+        publish(w, "a", "1");
+        pass(w, 2000);
+        peer_sent(p);
+    }
+    expect_numbers(p, "a", 1, 1);
+    p->read = p->heard_n;
+    pass(w, 10000);
+    expect_open(p); /* an empty queue has no age */
+}
+
+static void dropping_policies_do_not_save_who_takes_nothing(void **state)
+{
+    struct world *w = world_new(state, CONFIG(",\"queue_max_age\":\"3s\""));
+    struct peer *a = listener(w, "drop:a"), *b = listener(w, "latest:a");
+
+    a->answer = b->answer = GUSH_EAGAIN;
+    for (int i = 0; i < 35; i++) {
+        expect_open(a);
+        expect_open(b);
+        if (i == 30)
+            break;
+        publish(w, "drop:a", "1");
+        publish(w, "latest:a", "1");
+        pass(w, 99);
+    }
+    pass(w, 100);
+    expect_dropped(a, 3008);
+    expect_dropped(b, 3008);
+}
+
+static void drop_oldest_loses_the_oldest(void **state)
+{
+    struct world *w = world_new(state, CONFIG(SMALL));
+    struct peer *p = listener(w, "drop:a");
+
+    p->answer = GUSH_EAGAIN;
+    publish_numbers(w, "drop:a", 1, 100);
+    expect_open(p);
+    p->answer = GUSH_OK;
+    peer_sent(p);
+    expect_number(p, "drop:a", 1); /* under way: it could not be dropped */
+    assert_in_range(p->heard_n - p->read, 4, 7);
+    expect_numbers(p, "drop:a", 100 - (unsigned)(p->heard_n - p->read) + 1, 100);
+    expect_open(p);
+    assert_true(w->list[0]->stats.dropped_frames > 0);
+    publish(w, "drop:a", "101");
+    expect_number(p, "drop:a", 101);
+}
+
+static void latest_keeps_the_newest_of_each_channel(void **state)
+{
+    struct world *w = world_new(state, CONFIG(SMALL));
+    struct peer *p = peer_new(w, "{\"subs\":{\"latest:a\":{},\"latest:b\":{}}}");
+
+    expect_connected(p);
+    p->answer = GUSH_EAGAIN;
+    publish(w, "latest:b", "0");
+    publish_numbers(w, "latest:b", 1, 1);
+    publish_numbers(w, "latest:a", 1, 100);
+    p->answer = GUSH_OK;
+    peer_sent(p);
+    expect_number(p, "latest:b", 0);
+    expect_number(p, "latest:b", 1);
+    p->read = p->heard_n - 1;
+    expect_number(p, "latest:a", 100);
+    expect_open(p);
+}
+
+static void what_did_not_choose_to_be_dropped_is_not(void **state)
+{
+    struct world *w = world_new(state, CONFIG(SMALL));
+    struct peer *p = peer_new(w, "{\"subs\":{\"drop:a\":{},\"a\":{}}}");
+
+    expect_connected(p);
+    p->answer = GUSH_EAGAIN;
+    publish_numbers(w, "drop:a", 1, 4);
+    publish_numbers(w, "a", 1, 7); /* room is made for each, by dropping drop:a */
+    expect_open(p);
+    p->answer = GUSH_OK;
+    peer_sent(p);
+    expect_number(p, "drop:a", 1);
+    p->read = p->heard_n - 7;
+    expect_numbers(p, "a", 1, 7);
+    p->answer = GUSH_EAGAIN;
+    publish_numbers(w, "a", 1, 8);
+    assert_int_equal(p->closes_n, 0);
+    publish_numbers(w, "a", 9, 9);
+    expect_dropped(p, 3008);
+}
+
+static void positions_are_never_dropped(void **state)
+{
+    struct world *w = world_new(state, CONFIG(SMALL));
+    struct peer *p = peer_on(w, 0, GUSH_FORM_PUSH_JSON);
+
+    /* A policy that drops and a position that the token asks for. */
+    peer_connect_token(p,
+                       "{\"subs\":{\"drop:a\":{\"override\":{\"force_positioning\":"
+                       "{\"value\":true}}}}}",
+                       "");
+    expect_connected(p);
+    p->answer = GUSH_EAGAIN;
+    publish_numbers(w, "drop:a", 1, 9);
+    expect_dropped(p, 3008);
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+static void the_queue_is_written_before_the_end(void **state) /* spec: client protocol 18 */
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = listener(w, "a");
+
+    p->answer = GUSH_EAGAIN;
+    publish_numbers(w, "a", 1, 3);
+    gush_client_disconnect(p->client, 3503, NULL);
+    settle(w);
+    publish_numbers(w, "a", 4, 4); /* it is out of its channels */
+    assert_int_equal(p->closes_n, 0);
+    p->answer = GUSH_OK;
+    peer_sent(p);
+    expect_numbers(p, "a", 1, 3);
+    expect_closed(p, 3503);
+}
+
+static void the_end_does_not_wait_for_ever(void **state)
+{
+    struct world *w = world_new(state, CONFIG(",\"queue_max_age\":\"3s\""));
+    struct peer *p = listener(w, "a");
+
+    p->answer = GUSH_EAGAIN;
+    publish(w, "a", "1");
+    pass(w, 1000);
+    gush_client_disconnect(p->client, 3503, NULL);
+    settle(w);
+    pass(w, 4980);
+    assert_int_equal(p->closes_n, 0);
+    pass(w, 30);
+    expect_dropped(p, 3503);
+}
+
+static void two_codes_end_without_a_word(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    static const uint32_t codes[] = {3000, 3008};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct peer *p = listener(w, "a");
+        p->answer = GUSH_EAGAIN;
+        publish_numbers(w, "a", 1, 3);
+        gush_client_disconnect(p->client, codes[i], NULL);
+        settle(w);
+        expect_dropped(p, codes[i]);
+        settle(w);
+        assert_int_equal(live(w).letters, 0);
+    }
+}
+
+static void a_transport_with_close_codes_says_nothing(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = peer_on(w, 0, GUSH_FORM_PUSH_JSON);
+
+    p->transport.disconnect_push = false;
+    peer_connect(p, "{}");
+    expect_connected(p);
+    gush_client_disconnect(p->client, 3503, NULL);
+    settle(w);
+    expect_dropped(p, 3503);
+}
+
+static void the_first_reason_counts(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = listener(w, "a");
+    char reason[] = "because";
+
+    gush_client_disconnect(p->client, 4000, reason);
+    reason[0] = '?'; /* it is copied */
+    gush_client_disconnect(p->client, 3008, NULL);
+    gush_client_disconnect(p->client, 3503, "later");
+    settle(w);
+    expect(p, "{\"disconnect\":{\"code\":4000,\"reason\":\"because\"}}");
+    expect_silence(p);
+    assert_int_equal(p->close_code, 4000);
+    assert_string_equal(p->close_reason, "because");
+}
+
+static void nothing_is_heard_once_the_end_is_decided(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = listener(w, "a");
+    struct publishing q = publishing_of("a", "1");
+
+    gush_client_disconnect(p->client, 3503, NULL);
+    publish_begin(w, &q);
+    settle(w);
+    expect_closed(p, 3503);
+}
+
+static void a_connection_may_go_in_every_state(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct publishing q = publishing_of("a", "1");
+    struct peer *p = peer_on(w, 0, GUSH_FORM_PUSH_JSON);
+
+    peer_gone(p); /* new */
+    p = listener(w, "a");
+    publish_begin(w, &q);
+    peer_gone(p); /* a letter under way to it alone */
+    settle(w);
+    p = listener(w, "a");
+    p->answer = GUSH_EAGAIN;
+    publish(w, "a", "1");
+    peer_gone(p); /* a write under way */
+    settle(w);
+    p = listener(w, "a");
+    gush_client_disconnect(p->client, 3503, NULL);
+    peer_gone(p); /* the end is decided, not begun */
+    settle(w);
+    p = listener(w, "a");
+    p->answer = GUSH_EAGAIN;
+    publish(w, "a", "1");
+    gush_client_disconnect(p->client, 3503, NULL);
+    settle(w);
+    peer_gone(p); /* ending, a write under way */
+    settle(w);
+    p = listener(w, "a");
+    p->stays = true;
+    gush_client_disconnect(p->client, 3503, NULL);
+    settle(w);
+    expect_closed(p, 3503);
+    pass(w, 60000);
+    peer_gone(p); /* closed long ago */
+    settle(w);
+    assert_nothing_lives(w);
+}
+
+/* The client's work is queued when its connection goes between two turns. */
+static void a_connection_may_go_with_its_flush_queued(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = listener(w, "a");
+
+    p->answer = GUSH_EAGAIN;
+    publish_numbers(w, "a", 1, 3);
+    p->flight_n = 0;
+    gush_client_on_sent(p->client); /* more to write: queued */
+    peer_gone(p);
+    settle(w);
+    p = peer_on(w, 0, GUSH_FORM_PUSH_JSON);
+    gush_client_connect(p->client, &(struct gush_connect_request){0});
+    gush_client_disconnect(p->client, 3503, NULL); /* both queued */
+    peer_gone(p);
+    settle(w);
+    assert_nothing_lives(w);
+    assert_int_equal(p->heard_n, 0);
+}
+
+static void what_was_sent_after_close_is_no_surprise(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = listener(w, "a");
+
+    p->stays = true;
+    p->answer = GUSH_EAGAIN;
+    publish_numbers(w, "a", 1, 2);
+    gush_client_disconnect(p->client, 3008, NULL);
+    settle(w);
+    expect_dropped(p, 3008);
+    peer_sent(p); /* the abandoned write reports all the same */
+    expect_number(p, "a", 1);
+    expect_silence(p);
+    peer_gone(p);
+}
+
+/* ---- others are told ------------------------------------------------------------------------- */
+
+#define WHO(kind)                                                                                  \
+    "{\"channel\":\"who:a\",\"" kind "\":{\"info\":{\"user\":\"u\",\"client\":\"~\"}}}"
+
+static void joins_and_leaves_are_told_in_order(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *a = peer_on(w, 0, GUSH_FORM_PUSH_JSON), *b = peer_on(w, 0, GUSH_FORM_PUSH_JSON);
+
+    peer_connect_token(a, "{\"sub\":\"u\"}", ",\"subs\":{\"who:a\":{}}");
+    expect_connected(a);
+    expect(a, WHO("join")); /* its own, behind the connect push */
+    peer_connect_token(b, "{\"sub\":\"u\"}", ",\"subs\":{\"who:a\":{}}");
+    expect_connected(b);
+    expect(a, WHO("join"));
+    expect(b, WHO("join"));
+    publish(w, "who:a", "1");
+    expect_number(a, "who:a", 1);
+    expect_number(b, "who:a", 1);
+    peer_gone(b);
+    settle(w);
+    expect(a, WHO("leave"));
+    expect_open(a);
+    expect_silence(b); /* never its own leave */
+}
+
+static void a_leave_is_told_when_the_connection_is_gone(void **state) /* client protocol 18 */
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *a = listener(w, "who:a"), *b = listener(w, "who:a");
+
+    b->stays = true;
+    a->read = a->heard_n;
+    gush_client_disconnect(b->client, 3503, NULL);
+    settle(w);
+    assert_int_equal(b->closes_n, 1);
+    expect_silence(a);
+    pass(w, 3000);
+    expect_silence(a);
+    peer_gone(b);
+    settle(w);
+    expect(a, "{\"channel\":\"who:a\",\"leave\":{\"info\":{\"user\":\"\",\"client\":\"~\"}}}");
+}
+
+static void who_never_connected_never_leaves(void **state)
+{
+    struct world *w = world_new(state, CONFIG(",\"channel_limit\":1"));
+    struct peer *a = listener(w, "who:a");
+
+    a->read = a->heard_n;
+    expect_closed(peer_new(w, "{\"subs\":{\"who:a\":{},\"who:b\":{}}}"), 3505);
+    expect_open(a);
+}
+
+/* ---- payloads that cannot travel ------------------------------------------------------------- */
+
+static void what_is_not_json_ends_json_clients_only(void **state) /* client protocol 3 */
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *json = listener(w, "a"), *sse = peer_on(w, 0, GUSH_FORM_SSE);
+    struct peer *proto = peer_on(w, 0, GUSH_FORM_GRPC), *other = listener(w, "b");
+
+    peer_connect(sse, "{\"subs\":{\"a\":{}}}");
+    peer_connect(proto, "{\"subs\":{\"a\":{}}}");
+    publish(w, "a", "\x01\xff");
+    expect_closed(json, 3506);
+    assert_int_equal(sse->close_code, 3506);
+    assert_int_equal(proto->heard_n, 2);
+    assert_memory_equal(proto->heard[1].p,
+                        "\x12\x01"
+                        "a\"\x04\"\x02\x01\xff",
+                        9);
+    assert_int_equal(proto->closes_n, 0);
+    expect_open(other);
+    publish(w, "a", "1");
+    assert_int_equal(proto->heard_n, 3);
+}
+
+static void what_came_before_is_still_heard(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = listener(w, "a");
+    struct publishing good = publishing_of("a", "1"), bad = publishing_of("a", "x"),
+                      late = publishing_of("a", "2");
+
+    publish_begin(w, &good);
+    publish_begin(w, &bad);
+    publish_begin(w, &late);
+    settle(w);
+    expect_number(p, "a", 1);
+    expect_closed(p, 3506);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        world_test(who_says_nothing_is_stale),
+        world_test(the_delay_can_be_configured),
+        world_test(who_connected_is_never_stale),
+        world_test(first_pings_are_spread_then_regular),
+        world_test(a_transport_may_have_its_own_interval),
+        world_test(without_interval_there_are_no_pings),
+        world_test(who_expired_is_closed_after_the_delay),
+        world_test(what_opens_late_expires_at_the_same_time),
+        world_test(a_turn_s_publications_leave_in_one_burst),
+        world_test(bursts_are_as_large_as_the_transport_takes),
+        world_test(one_write_at_a_time),
+        world_test(a_flight_can_be_asked_for_in_part),
+        world_test(nothing_is_written_to_what_is_broken),
+        world_test(too_many_bytes_are_slow),
+        world_test(too_many_frames_are_slow),
+        world_test(a_reader_in_time_is_never_slow),
+        world_test(one_frame_of_any_size_fits_an_empty_queue),
+        world_test(who_takes_nothing_for_long_is_slow),
+        world_test(every_write_has_its_own_time),
+        world_test(dropping_policies_do_not_save_who_takes_nothing),
+        world_test(drop_oldest_loses_the_oldest),
+        world_test(latest_keeps_the_newest_of_each_channel),
+        world_test(what_did_not_choose_to_be_dropped_is_not),
+        world_test(positions_are_never_dropped),
+        world_test(the_queue_is_written_before_the_end),
+        world_test(the_end_does_not_wait_for_ever),
+        world_test(two_codes_end_without_a_word),
+        world_test(a_transport_with_close_codes_says_nothing),
+        world_test(the_first_reason_counts),
+        world_test(nothing_is_heard_once_the_end_is_decided),
+        world_test(a_connection_may_go_in_every_state),
+        world_test(a_connection_may_go_with_its_flush_queued),
+        world_test(what_was_sent_after_close_is_no_surprise),
+        world_test(joins_and_leaves_are_told_in_order),
+        world_test(a_leave_is_told_when_the_connection_is_gone),
+        world_test(who_never_connected_never_leaves),
+        world_test(what_is_not_json_ends_json_clients_only),
+        world_test(what_came_before_is_still_heard),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
