@@ -102,7 +102,7 @@ static struct gush_channel *publish_once(struct gush_node *node, struct gush_pub
     struct gush_channel *ch = NULL;
 
     gush_mutex_lock(&sh->lock);
-    if (!gush_channel_seen(sh, call, now_ms)) {
+    if (!gush_channel_seen(&node->channels, sh, call, now_ms)) {
         ch = publish_local(node, call, options, true, posting);
         gush_channel_remember(&node->channels, sh, call, now_ms);
     }

@@ -1,5 +1,6 @@
 #include "server/engine/channel.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "server/base/mem.h"
@@ -8,7 +9,8 @@
 #include "server/engine/presence.h"
 #include "server/engine/remote.h"
 
-#define UNREAD_EVICT_N 4 /* looked at for each new one */
+#define UNREAD_EVICT_N 4    /* looked at for each new one */
+#define KEYS_PER_SWEEP 1024 /* forgotten per shard and visit */
 
 /* ---- references and the end ----------------------------------------------------------------- */
 
@@ -209,6 +211,8 @@ static void unread_evict(struct gush_channel_table *t, struct gush_channel_shard
 /* ---- the table ------------------------------------------------------------------------------ */
 
 static struct gush_span idempotency_key(const void *entry);
+static bool idempotency_expire(struct gush_channel_table *t, struct gush_channel_shard *sh,
+                               uint64_t now_ms, unsigned limit);
 
 void gush_channel_table_init(struct gush_channel_table *t, struct gush_node *node)
 {
@@ -532,14 +536,16 @@ static uint64_t expire(struct gush_channel_table *t, struct gush_channel_shard *
     return remote_due < due ? remote_due : due;
 }
 
-/* True: |ch| left the table, and the table's reference is the caller's. */
+/* True: |ch| left the table, and the table's reference is the caller's. |*leaving|: its second
+ * without listeners is over. */
 static bool sweep_one(struct gush_channel_table *t, struct gush_channel_shard *sh,
-                      struct gush_channel *ch, uint64_t now_ms, uint64_t *wake)
+                      struct gush_channel *ch, uint64_t now_ms, uint64_t *wake, bool *leaving)
 {
     struct gush_posting posting = {0};
     bool died = false;
 
     gush_mutex_lock(&ch->lock);
+    *leaving = gush_remote_scheduled(ch->remote) <= now_ms;
     uint64_t due = expire(t, sh, ch, now_ms, &posting);
     if (!has_reason_to_live(ch)) {
         channel_die(t, sh, ch);
@@ -569,13 +575,16 @@ bool gush_channel_sweep(struct gush_channel_table *t, unsigned shard, uint64_t n
             more = true;
             break;
         }
-        if (ch->remote && gush_remote_scheduled(ch->remote) <= now_ms) {
+        bool leave;
+        if (sweep_one(t, sh, ch, now_ms, &wake, &leave)) {
+            gush_channel_unref(ch);
+        } else if (leave) {
             leaving = gush_channel_ref(ch); /* its broker is called without our locks */
             more = true;
         }
-        if (sweep_one(t, sh, ch, now_ms, &wake))
-            gush_channel_unref(ch);
     }
+    if (idempotency_expire(t, sh, now_ms, KEYS_PER_SWEEP))
+        more = true;
     gush_mutex_unlock(&sh->lock);
     gush__node_wake(t->node, wake);
     if (leaving) {
@@ -601,7 +610,7 @@ static struct gush_span idempotency_key(const void *entry)
     return gush_span_of(e->key, e->key_n);
 }
 
-static void idempotency_drop_oldest(struct gush_channel_shard *sh)
+static void idempotency_drop_oldest(struct gush_channel_table *t, struct gush_channel_shard *sh)
 {
     struct gush_idempotency *e = sh->idempotency_oldest;
 
@@ -610,6 +619,19 @@ static void idempotency_drop_oldest(struct gush_channel_shard *sh)
     if (e->next == NULL)
         sh->idempotency_newest = NULL;
     gush_free(e);
+    atomic_fetch_sub_explicit(&t->idempotency_n, 1, memory_order_relaxed);
+}
+
+/* Shard locked: forgets what is old, at most |limit|; true if more is. */
+static bool idempotency_expire(struct gush_channel_table *t, struct gush_channel_shard *sh,
+                               uint64_t now_ms, unsigned limit)
+{
+    while (sh->idempotency_oldest && sh->idempotency_oldest->due_ms <= now_ms) {
+        if (limit-- == 0)
+            return true;
+        idempotency_drop_oldest(t, sh);
+    }
+    return false;
 }
 
 static struct gush_idempotency *idempotency_new(const struct gush_publish_call *call)
@@ -623,11 +645,11 @@ static struct gush_idempotency *idempotency_new(const struct gush_publish_call *
     return e;
 }
 
-struct gush_idempotency *gush_channel_seen(struct gush_channel_shard *sh,
+struct gush_idempotency *gush_channel_seen(struct gush_channel_table *t,
+                                           struct gush_channel_shard *sh,
                                            struct gush_publish_call *call, uint64_t now_ms)
 {
-    while (sh->idempotency_oldest && sh->idempotency_oldest->due_ms <= now_ms)
-        idempotency_drop_oldest(sh);
+    (void)idempotency_expire(t, sh, now_ms, UINT_MAX);
     struct gush_idempotency *probe = idempotency_new(call);
     struct gush_idempotency *e =
         gush_map_find(&sh->idempotency, gush_span_of(probe->key, probe->key_n));
@@ -644,14 +666,17 @@ void gush_channel_remember(struct gush_channel_table *t, struct gush_channel_sha
 {
     struct gush_idempotency *e = idempotency_new(call);
 
-    if (gush_map_n(&sh->idempotency) >= GUSH_IDEMPOTENCY_MAX) {
-        idempotency_drop_oldest(sh);
+    /* All keys of a busy channel are in one shard: the limit is of all shards together. */
+    if (sh->idempotency_oldest &&
+        atomic_load_explicit(&t->idempotency_n, memory_order_relaxed) >= GUSH_IDEMPOTENCY_MAX) {
+        idempotency_drop_oldest(t, sh);
         atomic_fetch_add_explicit(&t->idempotency_evicted, 1, memory_order_relaxed);
     }
     e->due_ms = now_ms + GUSH_IDEMPOTENCY_TTL_MS;
     e->offset = call->offset;
     e->epoch = call->epoch;
     gush_map_insert(&sh->idempotency, e);
+    atomic_fetch_add_explicit(&t->idempotency_n, 1, memory_order_relaxed);
     if (sh->idempotency_newest)
         sh->idempotency_newest->next = e;
     else
@@ -675,7 +700,7 @@ void gush_channel_table_fini(struct gush_channel_table *t)
             gush_channel_unref(ch);
         }
         while (sh->idempotency_oldest)
-            idempotency_drop_oldest(sh);
+            idempotency_drop_oldest(t, sh);
         gush_map_fini(&sh->map);
         gush_map_fini(&sh->idempotency);
         gush_free(sh->heap);

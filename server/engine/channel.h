@@ -26,7 +26,7 @@
 #define GUSH_CHANNEL_SHARDS     GUSH_SIM_SMALL(256, 2)
 #define GUSH_CHANNEL_UNREAD_MAX GUSH_SIM_SMALL(1000000 / GUSH_CHANNEL_SHARDS, 1)
 #define GUSH_IDEMPOTENCY_TTL_MS 300000
-#define GUSH_IDEMPOTENCY_MAX    (1000000 / GUSH_CHANNEL_SHARDS)
+#define GUSH_IDEMPOTENCY_MAX    1000000
 
 struct gush_presence;
 struct gush_remote;
@@ -74,6 +74,7 @@ struct gush_channel_table {
     struct gush_hash_key hash_key;
     atomic_uint_fast64_t channels_n;
     atomic_uint_fast64_t listened_n;          /* channels with subscribers on this node */
+    atomic_uint_fast64_t idempotency_n;       /* remembered, over all shards */
     atomic_uint_fast64_t idempotency_evicted; /* statistic */
     struct gush_channel_shard shards[GUSH_CHANNEL_SHARDS];
 };
@@ -145,7 +146,8 @@ bool gush_channel_sweep(struct gush_channel_table *t, unsigned shard, uint64_t n
 void gush_channel_schedule(struct gush_channel_table *t, struct gush_channel *ch, uint64_t due_ms);
 
 /* With the shard's lock held: the remembered result of (channel, key), or NULL. */
-struct gush_idempotency *gush_channel_seen(struct gush_channel_shard *shard,
+struct gush_idempotency *gush_channel_seen(struct gush_channel_table *t,
+                                           struct gush_channel_shard *shard,
                                            struct gush_publish_call *call, uint64_t now_ms);
 void gush_channel_remember(struct gush_channel_table *t, struct gush_channel_shard *shard,
                            const struct gush_publish_call *call, uint64_t now_ms);
