@@ -5,6 +5,7 @@
 #define HALF_TURN_US     (GUSH_LANE_TURN_US / 2)
 #define LETTERS_PER_LOOK 32 /* letters or works between two looks at the clock */
 #define WORKS_PER_LOOK   GUSH_SIM_SMALL(16, 1)
+#define FLUSH_BATCH      GUSH_SIM_SMALL(64, 2)
 #define TIMERS_PER_TURN  GUSH_SIM_SMALL(256, 4)
 
 void gush_lane_init(struct gush_lane *lane, const struct gush_lane_host *host, unsigned index,
@@ -96,6 +97,7 @@ static void enqueue(struct gush_work_queue *q, struct gush_work *work)
     else
         q->head = work;
     q->tail = work;
+    q->n++;
 }
 
 /* Takes the first work off |from| and runs it; what is not done goes to the end of |to|. */
@@ -106,6 +108,7 @@ static void run_first(struct gush_lane *lane, struct gush_work_queue *from,
 
     /* All of this before run: it may free the work, or queue it again itself. */
     from->head = work->next;
+    from->n--;
     work->next = NULL;
     work->queued = false;
     if (!work->run(lane, work))
@@ -122,6 +125,42 @@ static void run_until(struct gush_lane *lane, struct gush_work_queue *q, uint64_
                 return;
         }
     }
+}
+
+/* Deals until the queue is empty or its time is over. When only one piece of work is left there is
+ * nothing to wait for that could join the same writes: then whoever was dealt to is flushed in
+ * small batches, while what dealing touched is still in the cache. True: there is such a batch. */
+static bool deal(struct gush_lane *lane)
+{
+    uint64_t until_us = lane->now_us + HALF_TURN_US;
+    bool batch = false;
+
+    lane->dealing = true;
+    for (unsigned n = 1; lane->deal.head && !batch; n++) {
+        run_first(lane, &lane->deal, &lane->deal);
+        batch = lane->deal.n == 1 && lane->flush.n >= FLUSH_BATCH;
+        if (n % WORKS_PER_LOOK == 0) {
+            look_at_clock(lane);
+            if (lane->now_us >= until_us)
+                break;
+        }
+    }
+    lane->dealing = false;
+    return batch;
+}
+
+/* Dealing starts only when everything dealt before was flushed. */
+static void deal_and_flush(struct gush_lane *lane, uint64_t turn_ends_us)
+{
+    bool again;
+
+    do {
+        look_at_clock(lane);
+        again = lane->flush.head == NULL && deal(lane);
+        look_at_clock(lane);
+        uint64_t half_us = lane->now_us + HALF_TURN_US;
+        run_until(lane, &lane->flush, half_us > turn_ends_us ? half_us : turn_ends_us);
+    } while (again && lane->flush.head == NULL && lane->now_us < turn_ends_us);
 }
 
 /* What the round dealt has been written: it is no longer a backlog. */
@@ -144,33 +183,22 @@ static void run_last(struct gush_lane *lane)
 {
     struct gush_work_queue these = lane->last;
 
-    lane->last = (struct gush_work_queue){NULL, NULL};
+    lane->last = (struct gush_work_queue){NULL, NULL, 0};
     while (these.head)
         run_first(lane, &these, &lane->last);
 }
 
 uint64_t gush_lane_turn(struct gush_lane *lane)
 {
-    uint64_t start_us, flush_until_us;
     bool more_timers;
 
     gush_lane_assert(lane);
     look_at_clock(lane);
-    start_us = lane->now_us;
+    uint64_t start_us = lane->now_us;
     empty_mailbox(lane);
     open_letters(lane, start_us + HALF_TURN_US);
     more_timers = gush_wheel_advance(&lane->wheel, gush_lane_now_ms(lane), lane, TIMERS_PER_TURN);
-    if (lane->flush.head == NULL && lane->deal.head) {
-        look_at_clock(lane);
-        lane->dealing = true;
-        run_until(lane, &lane->deal, lane->now_us + HALF_TURN_US);
-        lane->dealing = false;
-    }
-    look_at_clock(lane);
-    flush_until_us = start_us + GUSH_LANE_TURN_US;
-    if (flush_until_us < lane->now_us + HALF_TURN_US)
-        flush_until_us = lane->now_us + HALF_TURN_US;
-    run_until(lane, &lane->flush, flush_until_us);
+    deal_and_flush(lane, start_us + GUSH_LANE_TURN_US);
     if (lane->flush.head == NULL)
         settle(lane);
     run_last(lane);

@@ -45,6 +45,7 @@ struct gush_work {
 
 struct gush_work_queue {
     struct gush_work *head, *tail;
+    unsigned n;
 };
 
 /* Live objects and totals of one lane: written by the lane, read by anybody (relaxed). */
@@ -88,8 +89,9 @@ void gush_lane_assert(const struct gush_lane *lane);
  * dropped by its kind. Any thread. */
 bool gush_lane_post(struct gush_lane *lane, struct gush_letter *letter);
 
-/* One turn: letters, timers, dealing, flushing. Returns the monotonic millisecond at which to call
- * again, GUSH_LANE_CALL_NOW or GUSH_LANE_CALL_IDLE; a wake-up always means call again. */
+/* One turn: letters, timers, dealing and flushing in alternation. Returns the monotonic millisecond
+ * at which to call again, GUSH_LANE_CALL_NOW or GUSH_LANE_CALL_IDLE; a wake-up always means call
+ * again. */
 uint64_t gush_lane_turn(struct gush_lane *lane);
 
 /* Runs the work that is queued, drops what is in the mailbox and every later post. Clients must be

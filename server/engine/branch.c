@@ -5,8 +5,9 @@
 #include "server/engine/channel.h"
 #include "server/engine/subscription.h"
 
-/* Subscribers dealt between two looks at the queue of work. */
-#define DEAL_SLICE GUSH_SIM_SMALL(64, 2)
+#define DEAL_SLICE GUSH_SIM_SMALL(64, 2) /* deliveries between two looks at the queue of work */
+#define BATCH_MAX  GUSH_SIM_SMALL(64, 3) /* letters dealt together */
+#define PREFETCH   4                     /* subscriptions ahead */
 
 static atomic_uint_fast64_t live;
 
@@ -72,7 +73,7 @@ static void shrink(struct gush_branch *b)
 void gush_branch_remove(struct gush_branch *b, struct gush_subscription *sub)
 {
     GUSH_ASSERT(sub->index < b->n && b->subs[sub->index] == sub);
-    if (b->in_letter && !GUSH_BUG(GUSH_BUG_SWAP_REMOVE_WHILE_DEALING)) {
+    if (b->in_batch && !GUSH_BUG(GUSH_BUG_SWAP_REMOVE_WHILE_DEALING)) {
         b->subs[sub->index] = NULL;
         b->holes++;
         return;
@@ -126,58 +127,95 @@ static struct gush_delivery *pop(struct gush_branch *b)
     return d;
 }
 
-/* True when every subscriber of the head letter was served. */
-static bool deal_head(struct gush_branch *b, unsigned *budget)
+static bool is_for_subscribers(const struct gush_delivery *d)
+{
+    return d->kind != GUSH_DELIVERY_DONE && d->kind != GUSH_DELIVERY_FREE;
+}
+
+/* The letters at the head that go to subscribers, up to BATCH_MAX. */
+static void begin_batch(struct gush_branch *b)
 {
     struct gush_delivery *d = b->head;
 
-    b->in_letter = true;
-    while (b->at<b->n && * budget> 0) {
-        struct gush_subscription *sub = b->subs[b->at++];
-        --*budget;
-        if (sub)
-            gush_subscription_deliver(sub, d);
-    }
-    if (b->at < b->n)
-        return false;
-    b->in_letter = false;
+    b->in_batch = true;
     b->at = 0;
-    close_holes(b);
-    return true;
+    b->batch_n = 0;
+    while (d && is_for_subscribers(d) && b->batch_n < BATCH_MAX) {
+        b->batch_last = d;
+        b->batch_n++;
+        d = (struct gush_delivery *)(void *)d->letter.next;
+    }
 }
 
+static void deal_to(struct gush_branch *b, struct gush_subscription *sub)
+{
+    struct gush_delivery *d = b->head;
+
+    for (;;) {
+        gush_subscription_deliver(sub, d);
+        if (d == b->batch_last)
+            return;
+        d = (struct gush_delivery *)(void *)d->letter.next;
+    }
+}
+
+/* True when every subscriber has the batch. */
+static bool deal_batch(struct gush_branch *b)
+{
+    uint32_t budget = DEAL_SLICE;
+
+    while (b->at < b->n && budget > 0) {
+        struct gush_subscription *sub = b->subs[b->at++];
+        if (b->at + PREFETCH < b->n && b->subs[b->at + PREFETCH])
+            __builtin_prefetch(b->subs[b->at + PREFETCH]);
+        budget -= b->batch_n < budget ? b->batch_n : budget;
+        if (sub)
+            deal_to(b, sub);
+    }
+    return b->at >= b->n;
+}
+
+static void end_batch(struct gush_lane *lane, struct gush_branch *b)
+{
+    struct gush_delivery *d;
+
+    b->in_batch = false;
+    close_holes(b);
+    do {
+        d = pop(b);
+        size_t bytes_n = d->frames ? gush_publication_bytes(gush_frames_publication(d->frames)) : 0;
+        bool last = d == b->batch_last;
+        lane->settle_deliveries += d->posted_n;
+        lane->settle_bytes += (uint64_t)d->posted_n * bytes_n;
+        gush_delivery_unuse(d);
+        if (last)
+            break;
+    } while (b->head);
+    b->batch_last = NULL;
+}
+
+/* False: there is more, others may come first. */
 static bool deal(struct gush_lane *lane, struct gush_work *work)
 {
     struct gush_branch *b = GUSH_CONTAINER(work, struct gush_branch, work);
-    unsigned budget = DEAL_SLICE;
+    struct gush_delivery *d = b->head;
 
-    GUSH_ASSERT(b->magic == gush_branch_MAGIC);
-    while (b->head && budget > 0) {
-        struct gush_delivery *d = b->head;
-
-        if (d->kind == GUSH_DELIVERY_DONE) {
-            pop(b);
-            budget--;
-            d->done(lane, d);
-            continue;
-        }
-        if (d->kind == GUSH_DELIVERY_FREE) {
-            pop(b);
-            GUSH_ASSERT(b->n == 0 && b->head == NULL);
-            gush_delivery_unuse(d);
-            gush_branch_free(b);
-            return true;
-        }
-        if (!deal_head(b, &budget))
-            return false;
+    GUSH_ASSERT(b->magic == gush_branch_MAGIC && d != NULL);
+    if (d->kind == GUSH_DELIVERY_DONE) {
         pop(b);
-        lane->settle_deliveries += d->posted_n;
-        lane->settle_bytes +=
-            (uint64_t)d->posted_n *
-            (d->frames ? gush_publication_bytes(gush_frames_publication(d->frames)) : 0);
+        d->done(lane, d);
+    } else if (d->kind == GUSH_DELIVERY_FREE) {
+        pop(b);
+        GUSH_ASSERT(b->n == 0 && b->head == NULL);
         gush_delivery_unuse(d);
-        if (budget > 0)
-            budget--;
+        gush_branch_free(b);
+        return true;
+    } else {
+        if (!b->in_batch)
+            begin_batch(b);
+        if (!deal_batch(b))
+            return false;
+        end_batch(lane, b);
     }
     return b->head == NULL;
 }

@@ -1,8 +1,10 @@
 /* branch: one channel on one lane: the subscribers that this lane serves, and the letters that wait
  * to be dealt to them.
  *
- * |count| and |linked| are under the channel's lock; everything else only the lane touches. While a
- * letter is being dealt, removal leaves a hole and addition appends; holes close afterwards.
+ * |count| and |linked| are under the channel's lock; everything else only the lane touches. Letters
+ * that wait are dealt as a batch: all of them to one subscriber, then to the next, so that they
+ * leave in one write. While a batch is being dealt, removal leaves a hole and addition appends;
+ * holes close afterwards.
  *
  * Owner     the channel while linked, then the FREE delivery on its way to the lane
  * Lifetime  first subscriber of this lane .. behind the last letter posted to it */
@@ -25,10 +27,12 @@ struct gush_branch {
     struct gush_lane *lane;
     bool linked; /* lock: channel */
     /* lane only from here on */
-    bool in_letter; /* head is partly dealt */
+    bool in_batch; /* the letters up to |batch_last| are partly dealt */
+    uint32_t batch_n;
+    struct gush_delivery *batch_last;
     struct gush_work work;
     struct gush_delivery *head, *tail;
-    uint32_t at; /* next subscriber of head */
+    uint32_t at; /* next subscriber of the batch */
     uint32_t n, cap, holes;
     struct gush_subscription **subs;
 };
