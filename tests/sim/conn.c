@@ -238,6 +238,16 @@ static gush_err port_send(void *conn, const struct gush_frame *frames, size_t fr
     return GUSH_OK;
 }
 
+/* Local streams have no gaps: only a stream that began anew is a reason. */
+static bool stream_may_be_new(const struct conn *c)
+{
+    for (uint32_t i = 0; i < c->peer->world->oracle.channels_n; i++)
+        if (c->views[i].state == VIEW_TOLD && c->views[i].positioned &&
+            oracle_may_be_over(c->views[i].channel, c->views[i].epoch))
+            return true;
+    return false;
+}
+
 /* Is there a reason to be told this? */
 static void judge_code(const struct conn *c, uint32_t code)
 {
@@ -257,7 +267,7 @@ static void judge_code(const struct conn *c, uint32_t code)
         break;
     case GUSH_DISCONNECT_INSUFFICIENT_STATE:
         ok = plan->remote ? f->breaks_n || f->forgets_of_256 || plan->small_queues
-                          : plan->meta_expires;
+                          : stream_may_be_new(c);
         break;
     case GUSH_DISCONNECT_SERVER_ERROR:
         ok = plan->remote && (f->lost_of_256 || f->slow_of_256 || f->breaks_n);
@@ -330,6 +340,7 @@ struct conn *conn_open(struct peer *p)
     l->magic = link_MAGIC;
     l->conn = c;
     c->peer = p;
+    c->opened_us = stage_now_us();
     c->link = l;
     p->conn = c;
     c->client = gush_client_open(w->node, &p->wl->lane, p->transport, l);
@@ -475,13 +486,24 @@ const char *conn_behind(const struct conn *c, bool final, char *room, size_t roo
 
     if (c->client == NULL || c->dead || c->link->pending)
         return NULL;
+    if (final && !c->asked &&
+        stage_now_us() > c->opened_us + (uint64_t)plan_of(c)->stale_ms * 1000 + 1000000) {
+        snprintf(room, room_n, "%s never said a word, and was not ended", c->name);
+        return room;
+    }
     if (c->asked && !c->connected && (final || c->peer->world->model == NULL)) {
         snprintf(room, room_n, "%s was not told that it is connected", c->name);
         return room;
     }
     for (uint32_t i = 0; i < c->peer->world->oracle.channels_n && why == NULL; i++) {
         const struct view *v = &c->views[i];
+        const struct model *model = c->peer->world->model;
 
+        if (final && v->state == VIEW_TOLD && model && !model_listens(model, i)) {
+            snprintf(room, room_n, "%s is in %.*s, and the node does not listen to it", c->name,
+                     S(v->channel->name));
+            return room;
+        }
         if (v->state != VIEW_TOLD || (v->positioned && atomic_load(&v->channel->holes) && !final))
             continue;
         why = view_behind(v, room, room_n);

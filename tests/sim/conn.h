@@ -36,6 +36,7 @@ struct conn {
     uint32_t number;
     char name[32];
     char id[36];
+    uint64_t opened_us;
     bool asked;          /* gush_client_connect was called */
     bool connected;      /* the connect push was read */
     bool stalled;        /* reads nothing */

@@ -33,6 +33,7 @@ struct command {
     uint32_t channel;
     bool applied, lost;
     uint64_t generation; /* of the PUB/SUB connection when it was asked */
+    bool acked;          /* and the channel's SUBSCRIBE on it was acknowledged */
     struct gush_broker_request *request;
     /* PUBLISH */
     struct gush_publication *publication;
@@ -51,6 +52,7 @@ struct command {
 
 struct topic {
     bool subscribed; /* on the connection of now */
+    uint64_t acked;  /* generation of the newest acknowledgement that was delivered */
     bool spoilt;
     struct gush_epoch epoch;
     uint64_t top;
@@ -329,6 +331,7 @@ static struct command *command_new(struct model *m, enum command_kind kind, stru
     c->channel = channel_of(m, name);
     c->request = request;
     c->generation = m->generation;
+    c->acked = m->topics[c->channel].acked == m->generation;
     c->due_us = soon(m);
     c->lost = below(m, 256) < m->faults.lost_of_256;
     return c;
@@ -431,7 +434,7 @@ static void break_connection(struct model *m)
     }
     for (uint32_t i = 0; i < m->oracle->channels_n; i++) {
         m->topics[i].subscribed = false;
-        atomic_store(&m->oracle->channels[i].holes, true);
+        oracle_broken(m->oracle, i);
     }
     spoil_streams(m);
 }
@@ -497,6 +500,11 @@ static void deliver(struct model *m, struct packet *p)
 {
     struct gush_span name = m->oracle->channels[p->channel].name;
 
+    if (p->kind == ACK && p->ok) {
+        m->topics[p->channel].acked = p->generation;
+        if (p->generation == m->generation)
+            oracle_whole(m->oracle, p->channel);
+    }
     call_node(m);
     if (p->kind == ACK) {
         stage_trace("broker: ack of %u, generation %llu, ok %d", p->channel,
@@ -581,8 +589,9 @@ static void answer(struct model *m, struct command *c)
 {
     bool ok = !c->lost;
 
-    /* Of an older connection: whoever waits for it must be made to ask again. */
-    if (c->kind == HISTORY && ok && c->generation >= m->known_generation)
+    /* Of an older connection, or asked before SUBSCRIBE had taken effect: whoever waits for it must
+     * be made to ask again. */
+    if (c->kind == HISTORY && ok && c->acked && c->generation >= m->known_generation)
         oracle_read(m->oracle, c->channel, gush_epoch_span(&c->epoch), c->top, c->since, c->offset);
     call_node(m);
     if (c->kind == HISTORY)
@@ -754,15 +763,9 @@ bool model_quiet(struct model *m)
     return quiet;
 }
 
-bool model_forsaken(struct model *m)
+bool model_listens(const struct model *m, uint32_t channel)
 {
-    bool forsaken = true;
-
-    stage_lock(&m->lock);
-    for (uint32_t i = 0; i < m->oracle->channels_n; i++)
-        forsaken = forsaken && !m->topics[i].subscribed;
-    stage_unlock(&m->lock);
-    return forsaken;
+    return m->connected && m->topics[channel].subscribed;
 }
 
 void model_tell(struct model *m)

@@ -44,8 +44,8 @@ void model_calm(struct model *m);
 bool model_spoilt(struct model *m, uint32_t channel);
 /* Nothing is on its way. */
 bool model_quiet(struct model *m);
-/* The node listens to nothing any more. */
-bool model_forsaken(struct model *m);
+/* At rest: the node is subscribed to |channel|. */
+bool model_listens(const struct model *m, uint32_t channel);
 /* Tells the oracle the truth about every stream. */
 void model_tell(struct model *m);
 /* Answers what is open with failure; the actors end. */

@@ -175,6 +175,8 @@ static struct oracle_epoch *bind(struct oracle *o, uint32_t channel, struct gush
                    (unsigned long long)r->offset, S(gush_epoch_span(&r->epoch->name)),
                    (unsigned long long)offset, S(epoch));
     e->ids[offset - 1] = id + 1;
+    if (r->begun_us > e->touched_us)
+        e->touched_us = r->begun_us;
     r->epoch = e;
     r->offset = offset;
     if (offset > e->top)
@@ -227,6 +229,37 @@ static void note_publish(struct oracle_channel *ch, uint64_t since_us)
         ch->removed = true;
     if (since_us > ch->last_publish_us)
         ch->last_publish_us = since_us;
+}
+
+void oracle_touch(struct oracle_channel *ch, struct oracle_epoch *epoch, uint64_t us)
+{
+    stage_lock(&ch->oracle->lock);
+    if (us > epoch->touched_us)
+        epoch->touched_us = us;
+    stage_unlock(&ch->oracle->lock);
+}
+
+bool oracle_may_be_over(struct oracle_channel *ch, const struct oracle_epoch *epoch)
+{
+    stage_lock(&ch->oracle->lock);
+    bool may = stage_now_us() >= epoch->touched_us + ch->meta_ttl_us;
+    stage_unlock(&ch->oracle->lock);
+    return may;
+}
+
+void oracle_broken(struct oracle *o, uint32_t channel)
+{
+    stage_lock(&o->lock);
+    o->channels[channel].broken = oracle_tick(o);
+    atomic_store(&o->channels[channel].holes, true);
+    stage_unlock(&o->lock);
+}
+
+void oracle_whole(struct oracle *o, uint32_t channel)
+{
+    stage_lock(&o->lock);
+    o->channels[channel].whole = oracle_tick(o);
+    stage_unlock(&o->lock);
 }
 
 void oracle_end(struct oracle *o, uint32_t id, enum oracle_fate fate, struct gush_span epoch,

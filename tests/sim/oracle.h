@@ -28,6 +28,7 @@ struct oracle;
 struct view;
 
 struct oracle_epoch {
+    uint64_t touched_us; /* read by a subscriber, or written, then or later */
     struct gush_epoch name;
     uint64_t top;  /* highest offset known */
     uint32_t *ids; /* by offset - 1: number + 1, 0 unknown */
@@ -72,9 +73,9 @@ struct oracle_channel {
     uint32_t index;
     struct gush_span name;
     /* what the plan says */
-    bool stream, positioned, recoverable, members, lossy, cache;
+    bool stream, positioned, recoverable, members, lossy, latest, cache;
     int64_t size;
-    uint64_t ttl_us;
+    uint64_t ttl_us, meta_ttl_us, recovery_limit;
     /* lock: the oracle's */
     struct oracle_epoch *epochs;  /* newest known first */
     struct oracle_epoch *current; /* as a read at rest or the broker's model says; NULL unknown */
@@ -83,7 +84,8 @@ struct oracle_channel {
     struct oracle_key keys[ORACLE_KEYS_N];
     struct oracle_read *reads;
     uint32_t reads_n, reads_cap;
-    atomic_bool holes; /* publications may be lost on the way: the broker's connection broke */
+    uint64_t broken, whole; /* ticks: the broker's connection broke; it was acknowledged anew */
+    atomic_bool holes;      /* publications may be lost on the way: the broker's connection broke */
 };
 
 struct oracle {
@@ -115,6 +117,13 @@ void oracle_end(struct oracle *o, uint32_t id, enum oracle_fate fate, struct gus
 void oracle_applied(struct oracle *o, uint32_t id, struct gush_span epoch, uint64_t offset);
 /* The number in |payload|; a payload that nobody wrote, or changed ones, are a failure. */
 uint32_t oracle_identify(struct oracle *o, uint32_t channel, struct gush_span payload);
+/* The stream was read or written at |us| or later. */
+void oracle_touch(struct oracle_channel *channel, struct oracle_epoch *epoch, uint64_t us);
+/* |epoch| may have ended: nobody touched it for longer than its metadata lives. */
+bool oracle_may_be_over(struct oracle_channel *channel, const struct oracle_epoch *epoch);
+/* The connection to the broker broke; SUBSCRIBE was acknowledged on a new one. */
+void oracle_broken(struct oracle *o, uint32_t channel);
+void oracle_whole(struct oracle *o, uint32_t channel);
 /* |id| has this position; a contradiction is a failure. */
 void oracle_bind(struct oracle *o, uint32_t channel, struct gush_span epoch, uint64_t offset,
                  uint32_t id);
@@ -144,7 +153,8 @@ struct view {
     struct oracle_epoch *epoch;
     uint64_t pos;
     uint64_t asked, told; /* ticks */
-    bool recover;         /* asked with a position */
+    uint64_t asked_us;
+    bool recover; /* asked with a position */
     struct gush_epoch from_epoch;
     uint64_t from;
     uint32_t *seen; /* numbers in order */

@@ -65,6 +65,8 @@ void plan_patch(const struct plan *plan, struct gush_config *config)
     config->client.queue_max_messages = plan->small_queues ? 8 : 16384;
     config->client.queue_max_age_ms = plan->short_age ? 1500 : 30000;
     config->client.ping_interval_ms = plan->ping_ms;
+    config->client.recovery_max_publication_limit = plan->recovery_limit;
+    config->client.stale_close_delay_ms = plan->stale_ms;
     config->client.user_connection_limit = plan->user_limit;
     config->client.expired_close_delay_ms = 1000;
     config->client.channel_position_check_delay_ms = (int64_t)plan->check_ms;
@@ -98,8 +100,11 @@ void plan_channels(const struct plan *plan, struct oracle *oracle)
             .members = kind == PLAN_MEM || kind == PLAN_JLR,
             .cache = kind == PLAN_CACHE,
             .lossy = kind == PLAN_DROP || kind == PLAN_LAST,
+            .latest = kind == PLAN_LAST,
             .size = stream ? plan->size : 0,
+            .recovery_limit = (uint64_t)plan->recovery_limit,
             .ttl_us = (uint64_t)plan->ttl_s * 1000000,
+            .meta_ttl_us = (uint64_t)plan->meta_ttl_s * 1000000,
         };
     }
     oracle->channels_n = plan->channels_n;
@@ -217,6 +222,8 @@ void plan_make(struct plan *p, uint64_t seed, bool threads)
     p->small_queues = once_in(d, 4);
     p->short_age = once_in(d, 4);
     p->ping_ms = once_in(d, 3) ? 1000 : 25000;
+    p->recovery_limit = once_in(d, 5) ? 3 : 300;
+    p->stale_ms = p->never_connects ? 3000 : 10000;
     p->keys = !p->remote && once_in(d, 4);
     p->odd = once_in(d, 10);
     p->stragglers = once_in(d, 3);

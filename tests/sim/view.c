@@ -16,6 +16,7 @@ void view_ask(struct view *v, struct oracle_channel *channel, const char *who)
     v->who = who;
     v->state = VIEW_ASKED;
     v->asked = oracle_tick(channel->oracle);
+    v->asked_us = stage_now_us();
 }
 
 void view_fini(struct view *v)
@@ -63,7 +64,7 @@ static void justify_refusal(const struct view *v, const struct wire_sub *sub)
     if (v->from_epoch.n && !gush_span_eq(sub->epoch, gush_epoch_span(&v->from_epoch)))
         return;
     if (v->from > sub->offset || (missing && removed) || atomic_load(&ch->holes) ||
-        (int64_t)missing > ch->size || missing > 300)
+        (int64_t)missing > ch->size || missing > ch->recovery_limit)
         return;
     stage_fail("%s, %.*s: recovery from offset %llu refused without reason: same epoch, top %llu, "
                "%lld kept",
@@ -118,6 +119,7 @@ void view_on_told(struct view *v, const struct wire_sub *sub, const struct wire_
     if (!v->positioned)
         return;
     v->epoch = oracle_epoch(v->channel, sub->epoch);
+    oracle_touch(v->channel, v->epoch, v->asked_us);
     v->pos = sub->offset;
     if (v->channel->cache && sub->pubs_n) {
         if (sub->pubs_n > 1)
@@ -198,6 +200,35 @@ static const char *positioned_behind(const struct view *v, char *room, size_t ro
     return room;
 }
 
+static bool overlaps(const struct oracle *o, const struct oracle_record *r)
+{
+    for (uint32_t id = 0; id < o->records_n; id++) {
+        const struct oracle_record *x = &o->records[id];
+
+        if (x != r && x->channel == r->channel && x->begun < r->ended && x->ended > r->begun)
+            return true;
+    }
+    return false;
+}
+
+/* Of a channel that may drop, the newest publication is not dropped. Lock held. */
+static bool newest_seen(const struct view *v)
+{
+    const struct oracle *o = v->channel->oracle;
+
+    for (uint32_t id = o->records_n; id > 0; id--) {
+        const struct oracle_record *r = &o->records[id - 1];
+
+        if (r->channel != v->channel->index || r->fate == ORACLE_REFUSED)
+            continue;
+        /* Two at once: which was the newer? */
+        if (r->fate != ORACLE_ACCEPTED || r->begun <= v->told || overlaps(o, r))
+            return true;
+        return view_saw(v, id - 1);
+    }
+    return true;
+}
+
 const char *view_behind(const struct view *v, char *room, size_t room_n)
 {
     struct oracle *o = v->channel->oracle;
@@ -207,14 +238,20 @@ const char *view_behind(const struct view *v, char *room, size_t room_n)
         return NULL;
     if (v->positioned)
         return positioned_behind(v, room, room_n);
-    if (v->channel->lossy || atomic_load(&v->channel->holes))
-        return NULL;
     stage_lock(&o->lock);
+    if (v->channel->lossy || v->channel->broken > v->channel->whole) {
+        if (v->channel->latest && v->channel->broken == 0 && !newest_seen(v)) {
+            snprintf(room, room_n, "%s, %.*s: the newest publication was dropped", v->who, NAME(v));
+            why = room;
+        }
+        stage_unlock(&o->lock);
+        return why;
+    }
     for (uint32_t id = 0; id < o->records_n && why == NULL; id++) {
         const struct oracle_record *r = &o->records[id];
 
         if (r->channel == v->channel->index && r->fate == ORACLE_ACCEPTED && r->begun > v->told &&
-            (r->nth > v->last[r->publisher] || !view_saw(v, id))) {
+            r->begun > v->channel->whole && (r->nth > v->last[r->publisher] || !view_saw(v, id))) {
             snprintf(room, room_n, "%s, %.*s: publication %u is missing", v->who, NAME(v), id);
             why = room;
         }

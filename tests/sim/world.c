@@ -376,6 +376,8 @@ static void phases(struct world *w)
     stage_settle(QUIET_US);
     if (stage_is_virtual() && (w->plan.very_late || w->plan.stalls))
         stage_sleep(8000000);
+    if (w->plan.never_connects)
+        stage_sleep((uint64_t)w->plan.stale_ms * 1000 + 2000000);
     let_checks_run(w);
     judge_rest(w, true);
     judge_all(w);
@@ -427,8 +429,9 @@ static void judge_old_age(struct world *w)
     gush_node_live(w->node, &live);
     if (live.channels)
         stage_fail("%llu channels outlive everybody", (unsigned long long)live.channels);
-    if (w->model && !model_forsaken(w->model))
-        stage_fail("nobody is there, and the node still listens to the broker");
+    for (uint32_t i = 0; w->model && i < w->oracle.channels_n; i++)
+        if (model_listens(w->model, i))
+            stage_fail("nobody is there, and the node still listens to %s", w->plan.names[i]);
 }
 
 /* Everybody goes. Lanes close when their clients are gone; those who still call the API then are
