@@ -122,9 +122,8 @@ static void print_flag(void *arg, const struct gush__key *key)
         (void)fprintf(out, "  %-42s %s\n", left, key->help);
 }
 
+/* Without -c: it is not a key, and main's to take and to explain. */
 void gush__flags_usage(FILE *out)
 {
-    (void)fprintf(out, "  %-42s %s\n", "-c, --config string",
-                  "configuration file (default config.json)");
     gush__keys_each_flag(print_flag, out);
 }
