@@ -238,14 +238,21 @@ static gush_err port_send(void *conn, const struct gush_frame *frames, size_t fr
     return GUSH_OK;
 }
 
-/* Local streams have no gaps: only a stream that began anew is a reason. */
+/* Local streams have no gaps: only a stream that began anew is a reason. Where the connect push was
+ * not read yet, nobody knows which. */
 static bool stream_may_be_new(const struct conn *c)
 {
-    for (uint32_t i = 0; i < c->peer->world->oracle.channels_n; i++)
-        if (c->views[i].state == VIEW_TOLD && c->views[i].positioned &&
-            oracle_may_be_over(c->views[i].channel, c->views[i].epoch))
-            return true;
-    return false;
+    bool may = false;
+
+    for (uint32_t i = 0; i < c->peer->world->oracle.channels_n; i++) {
+        const struct view *v = &c->views[i];
+
+        if (v->state == VIEW_ASKED && v->channel->positioned)
+            may |= plan_of(c)->meta_expires;
+        if (v->state == VIEW_TOLD && v->positioned)
+            may |= oracle_may_be_over(v->channel, v->epoch);
+    }
+    return may;
 }
 
 /* Is there a reason to be told this? */

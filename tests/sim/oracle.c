@@ -242,7 +242,8 @@ void oracle_touch(struct oracle_channel *ch, struct oracle_epoch *epoch, uint64_
 bool oracle_may_be_over(struct oracle_channel *ch, const struct oracle_epoch *epoch)
 {
     stage_lock(&ch->oracle->lock);
-    bool may = stage_now_us() >= epoch->touched_us + ch->meta_ttl_us;
+    /* The engine reckons in milliseconds. */
+    bool may = stage_now_us() + 2000 >= epoch->touched_us + ch->meta_ttl_us;
     stage_unlock(&ch->oracle->lock);
     return may;
 }
