@@ -241,6 +241,9 @@ void gush_lane_close(struct gush_lane *lane)
     drop_all(inbox);
     drop_all(mail);
     run_out(lane);
+    settle(lane);
+    if (lane->on_settled) /* also for what was dropped */
+        lane->on_settled(lane->on_settled_arg);
 }
 
 void gush_lane_deal(struct gush_lane *lane, struct gush_work *work)

@@ -183,10 +183,9 @@ static void end_batch(struct gush_lane *lane, struct gush_branch *b)
     close_holes(b);
     do {
         d = pop(b);
-        size_t bytes_n = d->frames ? gush_publication_bytes(gush_frames_publication(d->frames)) : 0;
         bool last = d == b->batch_last;
         lane->settle_deliveries += d->posted_n;
-        lane->settle_bytes += (uint64_t)d->posted_n * bytes_n;
+        lane->settle_bytes += gush_delivery_backlog_bytes(d);
         gush_delivery_unuse(d);
         if (last)
             break;

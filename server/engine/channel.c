@@ -9,8 +9,9 @@
 #include "server/engine/presence.h"
 #include "server/engine/remote.h"
 
-#define UNREAD_EVICT_N 4    /* looked at for each new one */
-#define KEYS_PER_SWEEP 1024 /* forgotten per shard and visit */
+#define UNREAD_EVICT_N    4 /* looked at for each new one */
+#define LEAVING_PER_SWEEP 32
+#define KEYS_PER_SWEEP    1024 /* forgotten per shard and visit */
 
 /* ---- references and the end ----------------------------------------------------------------- */
 
@@ -198,14 +199,10 @@ static void unread_evict_one(struct gush_channel_table *t, struct gush_channel_s
 }
 
 /* More than one at a time, so that the list shrinks again after listeners left. */
-static void unread_evict(struct gush_channel_table *t, struct gush_channel_shard *sh,
-                         const struct gush_channel *keep)
+static void unread_evict(struct gush_channel_table *t, struct gush_channel_shard *sh)
 {
-    for (unsigned n = 0; n < UNREAD_EVICT_N && sh->unread_n > GUSH_CHANNEL_UNREAD_MAX; n++) {
-        if (sh->unread == keep)
-            return;
+    for (unsigned n = 0; n < UNREAD_EVICT_N && sh->unread_n >= GUSH_CHANNEL_UNREAD_MAX; n++)
         unread_evict_one(t, sh, sh->unread);
-    }
 }
 
 /* ---- the table ------------------------------------------------------------------------------ */
@@ -294,6 +291,8 @@ struct gush_channel *gush_channel_lock(struct gush_channel_table *t, struct gush
     for (;;) {
         if (!shard_held)
             gush_mutex_lock(&sh->lock);
+        if (keep_shard && want == GUSH_CHANNEL_READ)
+            unread_evict(t, sh); /* now, while no channel is locked */
         struct gush_channel *ch = find_or_new(t, sh, name, options, want);
         if (ch == NULL) {
             if (!shard_held)
@@ -305,10 +304,8 @@ struct gush_channel *gush_channel_lock(struct gush_channel_table *t, struct gush
         gush_mutex_lock(&ch->lock);
         bool again = ch->dead || (!keep_shard && needs_shard(ch, want));
         if (!again) {
-            if (needs_shard(ch, want)) {
+            if (needs_shard(ch, want))
                 make_stream(t, sh, ch, want);
-                unread_evict(t, sh, ch);
-            }
             if (keep_shard && !shard_held)
                 gush_mutex_unlock(&sh->lock);
             return ch;
@@ -561,35 +558,34 @@ static bool sweep_one(struct gush_channel_table *t, struct gush_channel_shard *s
 }
 
 bool gush_channel_sweep(struct gush_channel_table *t, unsigned shard, uint64_t now_ms,
-                        unsigned limit)
+                        unsigned *limit)
 {
     struct gush_channel_shard *sh = &t->shards[shard];
-    struct gush_channel *leaving = NULL;
+    struct gush_channel *leaving[LEAVING_PER_SWEEP];
+    unsigned leaving_n = 0;
     uint64_t wake = 0;
-    bool more = false;
 
     gush_mutex_lock(&sh->lock);
-    while (sh->heap_n > 0 && sh->heap[0]->heap_due_ms <= now_ms && leaving == NULL) {
+    while (sh->heap_n > 0 && sh->heap[0]->heap_due_ms <= now_ms && *limit > 0 &&
+           leaving_n < LEAVING_PER_SWEEP) {
         struct gush_channel *ch = sh->heap[0];
-        if (limit-- == 0) {
-            more = true;
-            break;
-        }
         bool leave;
-        if (sweep_one(t, sh, ch, now_ms, &wake, &leave)) {
+
+        --*limit;
+        if (sweep_one(t, sh, ch, now_ms, &wake, &leave))
             gush_channel_unref(ch);
-        } else if (leave) {
-            leaving = gush_channel_ref(ch); /* its broker is called without our locks */
-            more = true;
-        }
+        else if (leave)
+            leaving[leaving_n++] =
+                gush_channel_ref(ch); /* the broker is called without our locks */
     }
+    bool more = sh->heap_n > 0 && sh->heap[0]->heap_due_ms <= now_ms;
     if (idempotency_expire(t, sh, now_ms, KEYS_PER_SWEEP))
         more = true;
     gush_mutex_unlock(&sh->lock);
     gush__node_wake(t->node, wake);
-    if (leaving) {
-        gush_remote_leave(t->node, leaving, now_ms);
-        gush_channel_release(t, leaving);
+    for (unsigned i = 0; i < leaving_n; i++) {
+        gush_remote_leave(t->node, leaving[i], now_ms);
+        gush_channel_release(t, leaving[i]);
     }
     return more;
 }

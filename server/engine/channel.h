@@ -139,9 +139,9 @@ void gush_channel_unlink(struct gush_channel *ch, struct gush_branch *b,
 /* Locked: subscribers over all lanes. */
 uint32_t gush_channel_subscribers(const struct gush_channel *ch);
 
-/* Expires what is due in |shard|, at most |limit| channels; true if more is due. */
+/* Expires what is due in |shard|, at most |*limit| channels, taken off it; true if more is due. */
 bool gush_channel_sweep(struct gush_channel_table *t, unsigned shard, uint64_t now_ms,
-                        unsigned limit);
+                        unsigned *limit);
 /* Locked, shard held: puts the channel into the heap for |due_ms|, or moves it. */
 void gush_channel_schedule(struct gush_channel_table *t, struct gush_channel *ch, uint64_t due_ms);
 

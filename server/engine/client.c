@@ -82,13 +82,17 @@ static bool too_old(const struct gush_client *c)
     return max > 0 && gush_outbox_age_ms(&c->out, now_ms(c)) > (uint64_t)max;
 }
 
-/* One frame alone is always fine, whatever its size. */
+/* What waits behind the write under way. One frame alone is always fine, whatever its size. */
 static bool over_limits(const struct gush_client *c)
 {
-    if (c->out.n <= 1)
+    uint32_t n = gush_outbox_waiting_n(&c->out);
+
+    if (n == 0)
         return false;
-    return c->out.bytes_n > gush__client_queue_limit(c) ||
-           c->out.n > (uint64_t)c->node->config->client.queue_max_messages || too_old(c);
+    if (too_old(c))
+        return true;
+    return n > 1 && (gush_outbox_waiting_bytes(&c->out) > gush__client_queue_limit(c) ||
+                     n > (uint64_t)c->node->config->client.queue_max_messages);
 }
 
 static void slow(struct gush_client *c)
@@ -188,7 +192,7 @@ static bool flush_once(struct gush_client *c)
         return c->out.n > 0;
     }
     if (err == GUSH_EAGAIN) {
-        c->out.flight_n = (uint32_t)n;
+        gush_outbox_fly(&c->out, n);
         gush__client_arm(c); /* the oldest entry now has a deadline */
     } else {
         c->broken = true;
@@ -234,8 +238,7 @@ void gush_client_on_sent(struct gush_client *c)
 {
     GUSH_ASSERT(c->magic == gush_client_MAGIC);
     gush_lane_assert(c->lane);
-    gush_outbox_pop(&c->out, c->out.flight_n);
-    c->out.flight_n = 0;
+    gush_outbox_land(&c->out);
     if (c->out.n > 0 || c->state == GUSH_CLIENT_ENDING)
         gush_lane_flush(c->lane, &c->flush);
 }
@@ -253,7 +256,8 @@ void gush_client_disconnect(struct gush_client *c, uint32_t code, const char *re
     GUSH_ASSERT(c->magic == gush_client_MAGIC);
     if (gush__client_ending(c))
         return;
-    c->close_code = (uint16_t)code;
+    c->closing = true;
+    c->close_code = code;
     c->close_reason = gush_disconnect_text(code);
     if (reason) {
         c->close_reason_own = gush_strndup(reason, strlen(reason));
@@ -390,8 +394,11 @@ static void on_timer(void *arg, struct gush_timer *t)
     GUSH_ASSERT(c->magic == gush_client_MAGIC);
     if (is_due(&c->linger_due, now))
         transport_close(c);
-    if (is_due(&c->stale_due, now))
-        gush_client_disconnect(c, GUSH_DISCONNECT_STALE, NULL);
+    if (is_due(&c->stale_due, now)) /* connecting: it is the broker who does not answer */
+        gush_client_disconnect(c,
+                               c->state == GUSH_CLIENT_CONNECTING ? GUSH_DISCONNECT_SERVER_ERROR
+                                                                  : GUSH_DISCONNECT_STALE,
+                               NULL);
     if (is_due(&c->expire_due, now))
         gush_client_disconnect(c, GUSH_DISCONNECT_EXPIRED, NULL);
     if (is_due(&c->subs_expire_due, now))

@@ -84,10 +84,8 @@ static void subscribed(struct gush_client *c, struct gush_plan *plan)
                                .offset = call->has_since ? call->since_offset : r.offset,
                                .data = r.data}});
     if (call->expire_at_s > 0) {
-        uint64_t due = expiry_due(c, call->expire_at_s);
-        if (c->subs_expire_due == 0 || due < c->subs_expire_due)
-            c->subs_expire_due = due;
-        gush__client_arm(c);
+        p->sub->expire_due = expiry_due(c, call->expire_at_s);
+        gush__client_subs_expiry(c);
     }
     if (!gush__client_ending(c))
         gush_plan_go_live(c, p->sub);
@@ -214,6 +212,8 @@ static bool is_meant(const struct gush_client *c, const struct gush_clients_call
 
     if (gush__client_ending(c) || (c->state != GUSH_CLIENT_LIVE && !connecting_too))
         return false;
+    if (call->before && c->user_number >= call->before)
+        return false;
     if (call->client.n && !gush_span_eq(call->client, gush_client_id(c)))
         return false;
     gush_uuid_format(c->session, session);
@@ -302,36 +302,31 @@ void gush_clients(struct gush_node *node, struct gush_clients_call *call)
 /* ---- one connection per user ------------------------------------------------------------------
  */
 
-struct end_others {
+struct end_earlier {
     struct gush_clients_call clients;
     struct gush_bytes *user;
-    struct gush_span id;
-    char id_text[36];
 };
 
-static void others_ended(struct gush_api_call *call)
+static void earlier_ended(struct gush_api_call *call)
 {
-    struct end_others *e = GUSH_CONTAINER(call, struct end_others, clients.call);
+    struct end_earlier *e = GUSH_CONTAINER(call, struct end_earlier, clients.call);
 
     gush_bytes_unref(e->user);
     gush_free(e);
 }
 
-void gush__clients_end_others(struct gush_client *c, uint32_t code)
+void gush__clients_end_earlier(struct gush_client *c, uint32_t code)
 {
-    struct end_others *e = GUSH_NEW(struct end_others);
+    struct end_earlier *e = GUSH_NEW(struct end_earlier);
 
     e->user = gush_bytes_copy(gush_client_user(c));
-    memcpy(e->id_text, c->id, sizeof c->id);
-    e->id = gush_span_of(e->id_text, sizeof e->id_text);
     e->clients.call.home = c->lane;
-    e->clients.call.done = others_ended;
-    e->clients.call.dropped = others_ended;
+    e->clients.call.done = earlier_ended;
+    e->clients.call.dropped = earlier_ended;
     e->clients.action = GUSH_CLIENTS_DISCONNECT;
     e->clients.user = gush_bytes_span(e->user);
     e->clients.code = code;
     e->clients.reason = gush_span_str(gush_disconnect_text(code));
-    e->clients.whitelist = &e->id;
-    e->clients.whitelist_n = 1;
+    e->clients.before = c->user_number;
     gush_clients(c->node, &e->clients);
 }

@@ -266,7 +266,8 @@ static bool enter_user(struct gush_client *c, struct gush_span user)
 {
     int64_t limit = user.n ? c->node->config->client.user_connection_limit : 0;
 
-    if (gush_users_enter(&c->node->users, user, c->lane->index, limit, &c->user) != GUSH_OK) {
+    if (gush_users_enter(&c->node->users, user, c->lane->index, limit, &c->user, &c->user_number) !=
+        GUSH_OK) {
         gush_client_disconnect(c, GUSH_DISCONNECT_CONNECTION_LIMIT, NULL);
         return false;
     }
@@ -275,14 +276,14 @@ static bool enter_user(struct gush_client *c, struct gush_span user)
 }
 
 /* The newest connection of a user is the one that stays. */
-static void end_others(struct gush_client *c)
+static void end_earlier(struct gush_client *c)
 {
     const struct gush_config *config = c->node->config;
 
     if (config->client.subscribe_to_user_personal_channel.enabled &&
         config->client.subscribe_to_user_personal_channel.single_connection &&
         gush_client_user(c).n > 0)
-        gush__clients_end_others(c, GUSH_DISCONNECT_CONNECTION_LIMIT);
+        gush__clients_end_earlier(c, GUSH_DISCONNECT_CONNECTION_LIMIT);
 }
 
 static void connect_with(struct gush_client *c, struct gush_plan *plan,
@@ -295,7 +296,7 @@ static void connect_with(struct gush_client *c, struct gush_plan *plan,
     if (enter_user(c, claims->user) && plan_token_subs(c, plan, claims) &&
         plan_personal(c, plan, &personal) && plan_request_subs(c, plan, request)) {
         c->state = GUSH_CLIENT_CONNECTING;
-        end_others(c);
+        end_earlier(c);
         gush_plan_run(c, plan);
     }
     gush_buf_fini(&personal);

@@ -32,11 +32,13 @@ struct gush_client {
     struct gush_outbox out;
     char id[36];
     bool broken, gone;
-    uint16_t close_code;
+    bool closing; /* the end was decided */
+    uint32_t close_code;
     const char *close_reason; /* static, or ours when |close_reason_own| */
     char *close_reason_own;
     struct gush_user *user;                      /* NULL: nobody yet */
     struct gush_client *user_next, **user_pprev; /* of the user's clients on this lane */
+    uint64_t user_number;                        /* order of the user's connections */
     uint8_t session[16];                         /* random bytes of a UUID */
     struct gush_bytes *conn_info;                /* NULL: empty */
     struct gush_subscription **subs;
@@ -48,7 +50,7 @@ struct gush_client {
 
 static inline bool gush__client_ending(const struct gush_client *c)
 {
-    return c->state >= GUSH_CLIENT_ENDING || c->close_code != 0;
+    return c->closing;
 }
 
 static inline struct gush_span gush_client_user(const struct gush_client *c)
@@ -78,6 +80,8 @@ struct gush_sub_options {
 struct gush_subscription *gush__client_sub_new(struct gush_client *c,
                                                const struct gush_sub_options *options,
                                                struct gush_span channel);
+/* The earliest expiry of a subscription has changed. */
+void gush__client_subs_expiry(struct gush_client *c);
 /* One subscription ends while the client goes on: leaves the channel, then frees it. */
 void gush__client_sub_end(struct gush_client *c, struct gush_subscription *sub);
 /* Leaves the branches: nothing more is delivered. */
@@ -99,7 +103,7 @@ void gush__client_on_answer(struct gush_client *c, uint32_t serial,
 /* Into and out of the list of the user's clients on this lane. */
 void gush__client_list_add(struct gush_client *c);
 void gush__client_list_remove(struct gush_client *c);
-/* Ends every other connection of the same user, on all lanes, soon. */
-void gush__clients_end_others(struct gush_client *c, uint32_t code);
+/* Ends every connection of the same user that came before, on all lanes, soon. */
+void gush__clients_end_earlier(struct gush_client *c, uint32_t code);
 
 #endif

@@ -101,6 +101,17 @@ void gush__client_subs_free(struct gush_client *c)
     c->subs_n = c->subs_cap = 0;
 }
 
+void gush__client_subs_expiry(struct gush_client *c)
+{
+    c->subs_expire_due = 0;
+    for (uint32_t i = 0; i < c->subs_n; i++) {
+        uint64_t due = c->subs[i]->expire_due;
+        if (due && (c->subs_expire_due == 0 || due < c->subs_expire_due))
+            c->subs_expire_due = due;
+    }
+    gush__client_arm(c);
+}
+
 void gush__client_sub_end(struct gush_client *c, struct gush_subscription *sub)
 {
     detach(c, sub);
@@ -111,4 +122,5 @@ void gush__client_sub_end(struct gush_client *c, struct gush_subscription *sub)
             break;
         }
     sub_free(c, sub);
+    gush__client_subs_expiry(c);
 }

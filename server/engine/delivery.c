@@ -27,6 +27,13 @@ struct gush_delivery *gush_delivery_new(enum gush_delivery_kind kind, struct gus
     return d;
 }
 
+uint64_t gush_delivery_backlog_bytes(const struct gush_delivery *d)
+{
+    if (d->frames == NULL)
+        return 0;
+    return (uint64_t)d->posted_n * gush_publication_bytes(gush_frames_publication(d->frames));
+}
+
 static void delivery_free(struct gush_delivery *d)
 {
     if (d->cache.drop)
@@ -53,6 +60,11 @@ static void delivery_open(struct gush_lane *lane, struct gush_letter *letter)
 static void delivery_drop(struct gush_letter *letter)
 {
     struct gush_delivery *d = GUSH_CONTAINER(letter, struct gush_delivery, letter);
+    struct gush_lane *lane = d->branch->lane;
+
+    atomic_fetch_sub_explicit(&lane->backlog_deliveries, d->posted_n, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&lane->backlog_bytes, gush_delivery_backlog_bytes(d),
+                              memory_order_relaxed);
     if (d->kind == GUSH_DELIVERY_FREE)
         gush_branch_free(d->branch);
     delivery_free(d);

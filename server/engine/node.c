@@ -14,7 +14,8 @@
 
 #define SWEEP_MS         1000
 #define SWEEP_AGAIN_MS   20
-#define SWEEP_LIMIT      GUSH_SIM_SMALL(64, 2) /* channels expired per shard and visit */
+#define SWEEP_BUDGET     GUSH_SIM_SMALL(512, 4) /* channels expired per turn */
+#define SWEEP_LIMIT      GUSH_SIM_SMALL(64, 2)  /* channels expired per shard and visit */
 #define DISCONNECT_BATCH GUSH_SIM_SMALL(256, 2)
 
 /* ---- time and chance ------------------------------------------------------------------------ */
@@ -87,27 +88,41 @@ static bool behind(const struct gush_node *node, unsigned divisor)
     return false;
 }
 
-static void open_doors(struct gush_node *node)
+/* One at a time: an owner may wait again as soon as its letter is under way. */
+static struct gush_door *next_door(struct gush_node *node)
 {
     gush_mutex_lock(&node->doors_lock);
     struct gush_door *door = node->doors;
-    node->doors = NULL;
-    atomic_store_explicit(&node->doors_wait, false, memory_order_relaxed);
-    for (struct gush_door *d = door; d; d = d->next)
-        d->waiting = false;
-    gush_mutex_unlock(&node->doors_lock);
-    while (door) {
-        struct gush_door *next = door->next;
-        gush_lane_post(door->lane, &door->letter);
-        door = next;
+    if (door) {
+        node->doors = door->next;
+        door->waiting = false;
+        node->doors_n--;
     }
+    if (node->doors == NULL)
+        atomic_store_explicit(&node->doors_wait, false, memory_order_relaxed);
+    gush_mutex_unlock(&node->doors_lock);
+    return door;
+}
+
+static void open_doors(struct gush_node *node)
+{
+    struct gush_door *door;
+
+    gush_mutex_lock(&node->doors_lock);
+    unsigned n = node->doors_n; /* who comes back meanwhile waits for the next time */
+    gush_mutex_unlock(&node->doors_lock);
+    while (n-- > 0 && (door = next_door(node)) != NULL)
+        gush_lane_post(door->lane, &door->letter);
 }
 
 static void on_settled(void *arg)
 {
     struct gush_node *node = arg;
 
-    if (atomic_load_explicit(&node->doors_wait, memory_order_seq_cst) && !behind(node, 2))
+    /* The backlog was taken off before we look who waits; a door says that it waits before it looks
+     * at the backlog: one of both sees the other. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&node->doors_wait, memory_order_relaxed) && !behind(node, 2))
         open_doors(node);
 }
 
@@ -120,9 +135,11 @@ bool gush_node_hold(struct gush_node *node, struct gush_door *door)
         door->waiting = true;
         door->next = node->doors;
         node->doors = door;
+        node->doors_n++;
     }
-    atomic_store_explicit(&node->doors_wait, true, memory_order_seq_cst);
+    atomic_store_explicit(&node->doors_wait, true, memory_order_relaxed);
     gush_mutex_unlock(&node->doors_lock);
+    atomic_thread_fence(memory_order_seq_cst);
     /* The lanes may have settled just before they could see us. */
     if (!behind(node, 2))
         open_doors(node);
@@ -167,26 +184,32 @@ struct gush_client *gush__lane_client(const struct gush_lane_state *s, struct gu
     return s->slots[ref.slot].client;
 }
 
-/* Worker lane i looks after the shards i, i + W, ... */
+/* Worker lane i looks after the shards i, i + W, ... A pass visits each of them once; it is cut
+ * when it takes too long for one turn, and begins again soon if somewhere more was due. */
 static void sweep(void *arg, struct gush_timer *t)
 {
     struct gush_lane_state *s = GUSH_CONTAINER(t, struct gush_lane_state, sweep);
     struct gush_lane *lane = s->lane;
     uint64_t now_ms = gush_lane_now_ms(lane);
+    unsigned left = SWEEP_BUDGET;
 
     (void)arg;
-    while (s->sweep_shard < GUSH_CHANNEL_SHARDS) {
-        unsigned shard = s->sweep_shard;
-        if (gush_channel_sweep(&s->node->channels, shard, now_ms, SWEEP_LIMIT)) {
-            gush_wheel_arm(&lane->wheel, t, now_ms + SWEEP_AGAIN_MS);
-            return;
-        }
+    while (s->sweep_shard < GUSH_CHANNEL_SHARDS && left > 0) {
+        unsigned limit = left < SWEEP_LIMIT ? left : SWEEP_LIMIT, n = limit;
+        if (gush_channel_sweep(&s->node->channels, s->sweep_shard, now_ms, &n))
+            s->sweep_again = true;
+        left -= limit - n;
         if (s->node->broker)
-            gush_remote_check_shard(s->node, shard, now_ms);
+            gush_remote_check_shard(s->node, s->sweep_shard, now_ms);
         s->sweep_shard += lane->workers_n;
     }
+    if (s->sweep_shard < GUSH_CHANNEL_SHARDS) {
+        gush_wheel_arm(&lane->wheel, t, now_ms + 1);
+        return;
+    }
+    gush_wheel_arm(&lane->wheel, t, now_ms + (s->sweep_again ? SWEEP_AGAIN_MS : SWEEP_MS));
+    s->sweep_again = false;
     s->sweep_shard = lane->worker_index;
-    gush_wheel_arm(&lane->wheel, t, now_ms + SWEEP_MS);
 }
 
 void gush_node_lane_start(struct gush_node *node, struct gush_lane *lane)

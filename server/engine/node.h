@@ -171,6 +171,7 @@ struct gush_clients_call {
     enum gush_clients_action action;
     struct gush_span user;            /* empty: connections without a user */
     struct gush_span client, session; /* narrow it down; empty: not */
+    uint64_t before;                  /* only connections with a smaller number; 0: all */
     struct gush_span channel;         /* subscribe, unsubscribe (empty: all server-side ones) */
     /* disconnect */
     uint32_t code;                     /* 0: 3503 */

@@ -24,6 +24,7 @@ struct gush_lane_state {
     uint32_t slots_n, first_free; /* UINT32_MAX: none */
     struct gush_timer sweep;
     unsigned sweep_shard; /* where to go on */
+    bool sweep_again;     /* more is due somewhere */
 };
 
 struct gush_node {
@@ -42,6 +43,7 @@ struct gush_node {
     /* doors that wait for lanes to catch up */
     struct gush_mutex doors_lock;
     struct gush_door *doors;
+    unsigned doors_n;
     atomic_bool doors_wait;
     /* generation of the broker's connection, 0 while it is down. atomic: read under channel locks
      */

@@ -40,6 +40,7 @@ static void release(struct gush_outbox_entry *e)
 void gush_outbox_fini(struct gush_outbox *q)
 {
     q->flight_n = 0;
+    q->flight_bytes = 0;
     gush_outbox_clear(q);
     gush_free(q->ring);
     q->ring = NULL;
@@ -101,7 +102,7 @@ size_t gush_outbox_frames(const struct gush_outbox *q, enum gush_form form,
 
 void gush_outbox_pop(struct gush_outbox *q, size_t n)
 {
-    GUSH_ASSERT(n <= q->n);
+    GUSH_ASSERT(n <= q->n && q->flight_n == 0);
     for (size_t i = 0; i < n; i++) {
         struct gush_outbox_entry *e = entry(q, 0);
         q->bytes_n -= e->bytes_n;
@@ -114,6 +115,23 @@ void gush_outbox_pop(struct gush_outbox *q, size_t n)
         q->ring = NULL;
         q->cap = q->head = 0;
     }
+}
+
+void gush_outbox_fly(struct gush_outbox *q, size_t n)
+{
+    GUSH_ASSERT(q->flight_n == 0 && n <= q->n);
+    q->flight_n = (uint32_t)n;
+    for (uint32_t i = 0; i < n; i++)
+        q->flight_bytes += entry(q, i)->bytes_n;
+}
+
+void gush_outbox_land(struct gush_outbox *q)
+{
+    size_t n = q->flight_n;
+
+    q->flight_n = 0;
+    q->flight_bytes = 0;
+    gush_outbox_pop(q, n);
 }
 
 void gush_outbox_clear(struct gush_outbox *q)
@@ -131,19 +149,19 @@ uint32_t gush_outbox_age_ms(const struct gush_outbox *q, uint64_t now_ms)
     return q->n ? (uint32_t)now_ms - entry(q, 0)->at_ms : 0;
 }
 
-/* The counted name that all publications of a channel share. */
-static const uint8_t *name_of(const struct gush_delivery *d)
+static struct gush_span name_of(const struct gush_delivery *d)
 {
-    return gush_publication_channel(gush_frames_publication(d->frames)).p;
+    return gush_publication_channel(gush_frames_publication(d->frames));
 }
 
 /* A newer entry of the same "latest" channel waits behind |i|. */
 static bool superseded(const struct gush_outbox *q, uint32_t i)
 {
-    const uint8_t *name = name_of(delivery_of(entry(q, i)));
+    struct gush_span name = name_of(delivery_of(entry(q, i)));
 
     for (uint32_t k = q->n; k-- > i + 1;) {
-        if ((entry(q, k)->what & DROPPABLE) && name_of(delivery_of(entry(q, k))) == name)
+        const struct gush_outbox_entry *e = entry(q, k);
+        if ((e->what & DROPPABLE) && gush_span_eq(name_of(delivery_of(e)), name))
             return true;
     }
     return false;
@@ -152,11 +170,11 @@ static bool superseded(const struct gush_outbox *q, uint32_t i)
 uint32_t gush_outbox_drop(struct gush_outbox *q, uint64_t keep_bytes, uint32_t keep_n)
 {
     uint32_t to = q->flight_n, before = q->n;
-    uint64_t bytes_n = q->bytes_n;
+    uint64_t bytes_n = gush_outbox_waiting_bytes(q);
 
     for (uint32_t from = q->flight_n; from < before; from++) {
         struct gush_outbox_entry *e = entry(q, from);
-        bool enough = bytes_n <= keep_bytes && before - (from - to) <= keep_n;
+        bool enough = bytes_n <= keep_bytes && before - q->flight_n - (from - to) <= keep_n;
         bool drop = (e->what & DROPPABLE) && !enough &&
                     (delivery_of(e)->policy == GUSH_QUEUE_DROP_OLDEST || superseded(q, from));
         if (drop) {
@@ -167,6 +185,6 @@ uint32_t gush_outbox_drop(struct gush_outbox *q, uint64_t keep_bytes, uint32_t k
         *entry(q, to++) = *e;
     }
     q->n = to;
-    q->bytes_n = bytes_n;
+    q->bytes_n = bytes_n + q->flight_bytes;
     return before - to;
 }

@@ -19,7 +19,7 @@ struct gush_outbox_entry {
 struct gush_outbox {
     struct gush_outbox_entry *ring;
     uint32_t cap, head, n, flight_n;
-    uint64_t bytes_n; /* as they will be written */
+    uint64_t bytes_n, flight_bytes; /* as they will be written; the flight is part of both */
 };
 
 void gush_outbox_fini(struct gush_outbox *q);
@@ -31,14 +31,28 @@ void gush_outbox_put_bytes(struct gush_outbox *q, struct gush_bytes *b, uint64_t
 /* The first |max| entries as frames in |form|. */
 size_t gush_outbox_frames(const struct gush_outbox *q, enum gush_form form,
                           struct gush_frame *frames, size_t max);
-/* Forgets the first |n|. */
+/* Forgets the first |n|; none may be in flight. */
 void gush_outbox_pop(struct gush_outbox *q, size_t n);
+/* The first |n| are borrowed by a write that is under way, until they land. */
+void gush_outbox_fly(struct gush_outbox *q, size_t n);
+void gush_outbox_land(struct gush_outbox *q);
+/* Behind the flight. */
+static inline uint32_t gush_outbox_waiting_n(const struct gush_outbox *q)
+{
+    return q->n - q->flight_n;
+}
+
+static inline uint64_t gush_outbox_waiting_bytes(const struct gush_outbox *q)
+{
+    return q->bytes_n - q->flight_bytes;
+}
+
 /* Forgets everything that is not in flight. */
 void gush_outbox_clear(struct gush_outbox *q);
 /* Milliseconds the oldest entry has waited; 0 when empty. */
 uint32_t gush_outbox_age_ms(const struct gush_outbox *q, uint64_t now_ms);
-/* Drops droppable entries, oldest first, until at most |keep_bytes| and |keep_n| remain or none is
- * left; of |latest| channels all but the newest of each. Returns how many went. */
+/* Drops droppable entries that wait, oldest first, until at most |keep_bytes| and |keep_n| wait or
+ * none is left; of |latest| channels all but the newest of each. Returns how many went. */
 uint32_t gush_outbox_drop(struct gush_outbox *q, uint64_t keep_bytes, uint32_t keep_n);
 
 #endif

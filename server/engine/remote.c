@@ -424,12 +424,17 @@ static bool rejoin(struct gush_channel *ch, uint64_t now_ms)
     (void)now_ms;
     if (r->state == OUT || r->state == GOING)
         return false;
-    if (r->state == LEAVING && ch->branches_n == 0) {
-        r->leave_due_ms = 0; /* it is not subscribed any more anyway */
-        return false;
-    }
-    r->state = JOINING;
+    /* Nobody listens: on the new connection it is not subscribed, and need not be. */
+    r->state = r->state == LEAVING ? OUT : JOINING;
     return true;
+}
+
+static bool is_joining(struct gush_channel *ch)
+{
+    gush_mutex_lock(&ch->lock);
+    bool joining = ch->remote->state == JOINING;
+    gush_mutex_unlock(&ch->lock);
+    return joining;
 }
 
 void gush_broker_on_connected(struct gush_node *node, uint64_t generation)
@@ -441,7 +446,8 @@ void gush_broker_on_connected(struct gush_node *node, uint64_t generation)
         size_t n;
         struct gush_channel **list = collect(node, shard, 0, rejoin, &n);
         for (size_t i = 0; i < n; i++) {
-            b->subscribe(b->broker, gush_bytes_span(list[i]->name));
+            if (is_joining(list[i]))
+                b->subscribe(b->broker, gush_bytes_span(list[i]->name));
             gush_channel_release(&node->channels, list[i]);
         }
         gush_free(list);
@@ -459,6 +465,7 @@ static struct waiter *acknowledge(struct gush_channel *ch, uint64_t generation,
 {
     struct gush_remote *r = ch->remote;
     struct waiter *w = r->waiting, *ready = NULL;
+    uint32_t waiting_n = 0;
 
     r->generation = generation;
     if (r->state != JOINING)
@@ -467,6 +474,7 @@ static struct waiter *acknowledge(struct gush_channel *ch, uint64_t generation,
     r->waiting = NULL;
     while (w) {
         struct waiter *next = w->next;
+        waiting_n++;
         if (w->want.read) {
             ask(ch, w, calls);
         } else {
@@ -475,7 +483,8 @@ static struct waiter *acknowledge(struct gush_channel *ch, uint64_t generation,
         }
         w = next;
     }
-    check(ch, calls); /* who was in before may have missed something */
+    if (gush_channel_subscribers(ch) > waiting_n)
+        check(ch, calls); /* who was in before may have missed something */
     return ready;
 }
 
@@ -486,7 +495,7 @@ void gush_broker_on_subscribed(struct gush_node *node, struct gush_span channel,
     struct gush_posting posting = {0};
     struct waiter *ready = NULL, *failed = NULL;
 
-    if (ok && generation != atomic_load(&node->remote_generation))
+    if (generation != atomic_load(&node->remote_generation))
         return; /* of a connection that is gone */
     struct gush_channel *ch =
         gush_channel_lock(&node->channels, channel, NULL, GUSH_CHANNEL_FIND, false);

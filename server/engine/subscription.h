@@ -34,6 +34,7 @@ struct gush_subscription {
     uint64_t seq;    /* letters up to this are not for us */
     uint64_t offset; /* position, if positioned */
     struct gush_epoch epoch;
+    uint64_t expire_due;             /* monotonic ms, 0 never */
     uint64_t below;                  /* a check saw this top above us; 0 none */
     struct gush_publication *member; /* who we are, for presence, join and leave; may be NULL */
     struct gush_held *held;

@@ -16,6 +16,7 @@ struct gush_user {
     struct gush_bytes *name; /* frozen */
     /* lock: shard */
     int64_t connections_n;
+    uint64_t numbers;
     uint32_t holds; /* API calls under way */
     struct lane_part lanes[];
 };
@@ -84,7 +85,7 @@ static void forget_if_idle(struct gush_users_shard *sh, struct gush_user *user)
 }
 
 gush_err gush_users_enter(struct gush_users *u, struct gush_span name, unsigned lane, int64_t limit,
-                          struct gush_user **out)
+                          struct gush_user **out, uint64_t *number)
 {
     struct gush_users_shard *sh = shard_of(u, name);
     gush_err err = GUSH_OK;
@@ -98,6 +99,7 @@ gush_err gush_users_enter(struct gush_users *u, struct gush_span name, unsigned 
         if (user->connections_n++ == 0)
             atomic_fetch_add_explicit(&u->n, 1, memory_order_relaxed);
         user->lanes[lane].connections_n++;
+        *number = ++user->numbers;
         *out = user;
     }
     gush_mutex_unlock(&sh->lock);

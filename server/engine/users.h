@@ -28,10 +28,11 @@ struct gush_users {
 
 void gush_users_init(struct gush_users *u, const struct gush_hash_key *hash_key, unsigned lanes_n);
 void gush_users_fini(struct gush_users *u);
-/* One more connection of |name| on |lane|; end with gush_users_leave.
+/* One more connection of |name| on |lane|; end with gush_users_leave. |*number| orders the
+ * connections of one user: later ones have a larger one.
  *   GUSH_ELIMIT   it would be more than |limit| (0: no limit) */
 GUSH_MUST_USE gush_err gush_users_enter(struct gush_users *u, struct gush_span name, unsigned lane,
-                                        int64_t limit, struct gush_user **out);
+                                        int64_t limit, struct gush_user **out, uint64_t *number);
 void gush_users_leave(struct gush_users *u, struct gush_user *user, unsigned lane);
 uint64_t gush_users_n(const struct gush_users *u);
 

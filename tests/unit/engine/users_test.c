@@ -9,6 +9,7 @@
 static const struct gush_hash_key key = {3, 4};
 static struct gush_users users;
 static struct gush_user *last; /* the entry of the last one that was let in */
+static uint64_t number;        /* and its place in the user's order */
 
 static int begin(void **state)
 {
@@ -27,7 +28,7 @@ static int end(void **state)
 
 static gush_err enter(struct gush_span name, int64_t limit)
 {
-    return gush_users_enter(&users, name, 0, limit, &last);
+    return gush_users_enter(&users, name, 0, limit, &last, &number);
 }
 
 static void leave(struct gush_user *user)
@@ -42,6 +43,7 @@ static void the_limit_refuses_the_newest(void **state)
     struct gush_user *u = last;
     assert_int_equal(enter(GUSH_SPAN_LIT("u"), 2), GUSH_OK);
     assert_ptr_equal(last, u);
+    assert_int_equal(number, 2);
     assert_int_equal(enter(GUSH_SPAN_LIT("u"), 2), GUSH_ELIMIT);
     assert_int_equal(enter(GUSH_SPAN_LIT("v"), 2), GUSH_OK);
     struct gush_user *v = last;
@@ -106,7 +108,7 @@ static void a_held_entry_survives_its_connections(void **state)
     (void)state;
     assert_null(gush_users_hold(&users, GUSH_SPAN_LIT("u"), &lanes));
     assert_int_equal(lanes, 0);
-    assert_int_equal(gush_users_enter(&users, GUSH_SPAN_LIT("u"), 1, 0, &last), GUSH_OK);
+    assert_int_equal(gush_users_enter(&users, GUSH_SPAN_LIT("u"), 1, 0, &last, &number), GUSH_OK);
     struct gush_user *held = gush_users_hold(&users, GUSH_SPAN_LIT("u"), &lanes);
     assert_ptr_equal(held, last);
     assert_int_equal(lanes, 2); /* lane 1 alone */
