@@ -32,8 +32,7 @@ struct command {
     uint64_t due_us;
     uint32_t channel;
     bool applied, lost;
-    uint64_t generation; /* of the PUB/SUB connection when it was asked */
-    bool acked;          /* and the channel's SUBSCRIBE on it was acknowledged */
+    uint64_t generation; /* on which SUBSCRIBE was acknowledged when it was asked; 0: on none */
     struct gush_broker_request *request;
     /* PUBLISH */
     struct gush_publication *publication;
@@ -330,8 +329,7 @@ static struct command *command_new(struct model *m, enum command_kind kind, stru
     c->kind = kind;
     c->channel = channel_of(m, name);
     c->request = request;
-    c->generation = m->generation;
-    c->acked = m->topics[c->channel].acked == m->generation;
+    c->generation = m->topics[c->channel].acked;
     c->due_us = soon(m);
     c->lost = below(m, 256) < m->faults.lost_of_256;
     return c;
@@ -501,7 +499,8 @@ static void deliver(struct model *m, struct packet *p)
     struct gush_span name = m->oracle->channels[p->channel].name;
 
     if (p->kind == ACK && p->ok) {
-        m->topics[p->channel].acked = p->generation;
+        if (p->generation > m->topics[p->channel].acked)
+            m->topics[p->channel].acked = p->generation;
         if (p->generation == m->generation)
             oracle_whole(m->oracle, p->channel);
     }
@@ -591,7 +590,7 @@ static void answer(struct model *m, struct command *c)
 
     /* Of an older connection, or asked before SUBSCRIBE had taken effect: whoever waits for it must
      * be made to ask again. */
-    if (c->kind == HISTORY && ok && c->acked && c->generation >= m->known_generation)
+    if (c->kind == HISTORY && ok && c->generation >= m->known_generation)
         oracle_read(m->oracle, c->channel, gush_epoch_span(&c->epoch), c->top, c->since, c->offset);
     call_node(m);
     if (c->kind == HISTORY)
