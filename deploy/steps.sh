@@ -76,7 +76,7 @@ step()
 steps_tail()
 {
     echo "      the end of $steps_log:"
-    tail -n "${1:-20}" "$steps_log" | sed 's/^/      | /'
+    tail -n "${1:-20}" "$steps_log" | cut -c1-200 | sed 's/^/      | /'
 }
 
 packages_of() # SECTION...
