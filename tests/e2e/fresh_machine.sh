@@ -4,6 +4,8 @@
 #
 #   tests/e2e/fresh_machine.sh DIR [quickstart|tests|all]      (as root; needs debootstrap)
 #
+# FRESH_MACHINE_ROUNDS=1 runs them once.
+#
 # A mount and process namespace of its own: when this ends, nothing is left running or mounted. An
 # existing DIR is used as it is: remove it for a really empty machine.
 set -eu
@@ -11,6 +13,7 @@ set -eu
 directory=${1:?usage: fresh_machine.sh DIR [quickstart|tests|all]}
 what=${2:-all}
 repository=$(cd "$(dirname "$0")/../.." && pwd)
+rounds=${FRESH_MACHINE_ROUNDS:-2}
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 
 if [ "${FRESH_MACHINE_INSIDE:-}" != yes ]; then
@@ -44,13 +47,13 @@ inside()
 }
 
 if [ "$what" != tests ]; then
-    for round in 1 2; do
+    for round in $(seq "$rounds"); do
         echo "== quickstart, round $round"
         inside deploy/quickstart.sh --seconds 10
     done
 fi
 if [ "$what" != quickstart ]; then
-    for round in 1 2; do
+    for round in $(seq "$rounds"); do
         echo "== tests, round $round"
         inside tests/run.sh
     done
