@@ -49,8 +49,7 @@ static void detach(struct gush_client *c, struct gush_subscription *sub)
     gush_branch_remove(sub->branch, sub);
     gush_channel_hold(ch);
     gush_channel_unlink(ch, sub->branch, &posting);
-    if (ch->branches_n == 0)
-        gush_remote_idle(ch, gush_lane_now_ms(c->lane));
+    gush_remote_part(ch, sub->positioned, gush_lane_now_ms(c->lane));
     gush_channel_unlock(&c->node->channels, ch, &posting);
     sub->branch = NULL;
 }

@@ -38,6 +38,7 @@ struct gush_remote {
     uint64_t generation; /* of the connection that acknowledged */
     uint64_t leave_due_ms, check_due_ms;
     struct waiter *waiting; /* for the acknowledgement */
+    uint32_t positioned_n;  /* subscriptions whose position is checked */
     uint64_t seen_top;      /* newest offset handed to anybody, live or from history */
     struct gush_epoch seen_epoch;
 };
@@ -217,6 +218,8 @@ bool gush_remote_subscribe(struct gush_node *node, struct gush_channel *ch,
     struct gush_remote *r = ch->remote;
 
     (void)node;
+    if (want->read)
+        r->positioned_n++;
     if (r->state == LEAVING)
         r->state = IN; /* somebody came back in time */
     if (r->state == IN && !want->read)
@@ -237,14 +240,27 @@ bool gush_remote_subscribe(struct gush_node *node, struct gush_channel *ch,
     return false;
 }
 
-void gush_remote_idle(struct gush_channel *ch, uint64_t now_ms)
+/* Nobody listens any more: a second from now it is left. */
+static void idle(struct gush_channel *ch, uint64_t now_ms)
 {
     struct gush_remote *r = ch->remote;
 
-    if (r == NULL || r->state != IN)
+    if (r->state != IN)
         return;
     r->state = LEAVING;
     r->leave_due_ms = now_ms + LEAVING_MS;
+}
+
+void gush_remote_part(struct gush_channel *ch, bool positioned, uint64_t now_ms)
+{
+    if (ch->remote == NULL)
+        return;
+    if (positioned) {
+        GUSH_ASSERT(ch->remote->positioned_n > 0);
+        ch->remote->positioned_n--;
+    }
+    if (ch->branches_n == 0)
+        idle(ch, now_ms);
 }
 
 void gush_remote_call(struct gush_node *node, struct gush_channel *ch,
@@ -344,7 +360,7 @@ static void check(struct gush_channel *ch, struct gush_remote_calls *calls)
 {
     struct gush_remote *r = ch->remote;
 
-    if (r->checking || ch->branches_n == 0 || !gush__keeps_history(ch->options))
+    if (r->checking || r->positioned_n == 0 || !gush__keeps_history(ch->options))
         return;
     struct gush_broker_request *q = request_new(CHECK, ch);
     q->seen_top = r->seen_top;
@@ -383,7 +399,9 @@ static struct gush_channel **collect(struct gush_node *node, unsigned shard, uin
 
 static bool check_is_due(struct gush_channel *ch, uint64_t now_ms)
 {
-    return ch->remote->state == IN && ch->branches_n > 0 && ch->remote->check_due_ms <= now_ms;
+    const struct gush_remote *r = ch->remote;
+
+    return r->state == IN && r->positioned_n > 0 && r->check_due_ms <= now_ms;
 }
 
 void gush_remote_check_shard(struct gush_node *node, unsigned shard, uint64_t now_ms)
@@ -504,7 +522,7 @@ void gush_broker_on_subscribed(struct gush_node *node, struct gush_span channel,
     if (ok) {
         ready = acknowledge(ch, generation, &calls);
         if (ch->branches_n == 0)
-            gush_remote_idle(ch, gush__node_now_ms(node));
+            idle(ch, gush__node_now_ms(node));
     } else if (ch->remote->state == JOINING) {
         failed = ch->remote->waiting;
         ch->remote->waiting = NULL;

@@ -50,8 +50,8 @@ struct gush_remote_calls {
 /* Locked, the subscription is linked. True: it is live at once; false: an answer will come. */
 bool gush_remote_subscribe(struct gush_node *node, struct gush_channel *ch,
                            const struct gush_remote_want *want, struct gush_remote_calls *calls);
-/* Locked, the last subscriber of this node left. */
-void gush_remote_idle(struct gush_channel *ch, uint64_t now_ms);
+/* Locked: a subscription was unlinked, perhaps the last one of this node. */
+void gush_remote_part(struct gush_channel *ch, bool positioned, uint64_t now_ms);
 /* No lock: makes the calls. */
 void gush_remote_call(struct gush_node *node, struct gush_channel *ch,
                       struct gush_remote_calls *calls);
