@@ -33,7 +33,8 @@ struct gush_broker_request {
 
 struct gush_remote {
     enum remote_state state;
-    bool wanted; /* GOING: somebody came meanwhile */
+    bool wanted;   /* GOING: somebody came meanwhile */
+    bool rejoined; /* JOINING: some were in before, on an older connection */
     bool checking;
     uint64_t generation; /* of the connection that acknowledged */
     uint64_t leave_due_ms, check_due_ms;
@@ -442,6 +443,7 @@ static bool rejoin(struct gush_channel *ch, uint64_t now_ms)
     (void)now_ms;
     if (r->state == OUT || r->state == GOING)
         return false;
+    r->rejoined = r->rejoined || r->state == IN;
     /* Nobody listens: on the new connection it is not subscribed, and need not be. */
     r->state = r->state == LEAVING ? OUT : JOINING;
     return true;
@@ -483,7 +485,6 @@ static struct waiter *acknowledge(struct gush_channel *ch, uint64_t generation,
 {
     struct gush_remote *r = ch->remote;
     struct waiter *w = r->waiting, *ready = NULL;
-    uint32_t waiting_n = 0;
 
     r->generation = generation;
     if (r->state != JOINING)
@@ -492,7 +493,6 @@ static struct waiter *acknowledge(struct gush_channel *ch, uint64_t generation,
     r->waiting = NULL;
     while (w) {
         struct waiter *next = w->next;
-        waiting_n++;
         if (w->want.read) {
             ask(ch, w, calls);
         } else {
@@ -501,8 +501,9 @@ static struct waiter *acknowledge(struct gush_channel *ch, uint64_t generation,
         }
         w = next;
     }
-    if (gush_channel_subscribers(ch) > waiting_n)
+    if (r->rejoined)
         check(ch, calls); /* who was in before may have missed something */
+    r->rejoined = false;
     return ready;
 }
 

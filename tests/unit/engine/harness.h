@@ -453,27 +453,34 @@ static inline bool matches(const char *text, const char *pattern)
     return *text == '\0';
 }
 
-/* The next frame that the test has not looked at yet. */
+/* The next frame that the test has not looked at yet, or NULL. */
+static inline const char *hear_or_null(struct peer *p)
+{
+    return p->read < p->heard_n ? (const char *)p->heard[p->read++].p : NULL;
+}
+
 static inline const char *hear(struct peer *p)
 {
-    if (p->read == p->heard_n)
-        fail_msg("the peer was told nothing more (closed: %u)", p->close_code);
-    return (const char *)p->heard[p->read++].p;
+    const char *text = hear_or_null(p);
+
+    assert_non_null(text);
+    return text;
 }
 
 #define expect(of_peer, pattern)                                                                   \
     do {                                                                                           \
-        const char *expect_text = hear(of_peer);                                                   \
-        if (!matches(expect_text, (pattern)))                                                      \
-            fail_msg("heard    %s\nexpected %s", expect_text, (pattern));                          \
+        const char *expect_text = hear_or_null(of_peer);                                           \
+        if (expect_text == NULL || !matches(expect_text, (pattern)))                               \
+            fail_msg("heard    %s\nexpected %s", expect_text ? expect_text : "nothing",            \
+                     (pattern));                                                                   \
     } while (0)
 
 /* Looks past the connect push. */
 #define expect_connected(of_peer)                                                                  \
     do {                                                                                           \
-        const char *expect_text = hear(of_peer);                                                   \
-        if (strncmp(expect_text, "{\"connect\":", 11) != 0)                                        \
-            fail_msg("not connected: %s", expect_text);                                            \
+        const char *expect_text = hear_or_null(of_peer);                                           \
+        if (expect_text == NULL || strncmp(expect_text, "{\"connect\":", 11) != 0)                 \
+            fail_msg("not connected: %s", expect_text ? expect_text : "told nothing");             \
     } while (0)
 
 /* Nothing that the test has not looked at. */

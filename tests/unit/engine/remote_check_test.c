@@ -252,6 +252,22 @@ static void two_reconnects_check_as_well(void **state)
     expect_closed(p, 3010);
 }
 
+/* Somebody came and went before the acknowledgement: who was in before is checked all the same. */
+static void who_came_and_went_hides_nobody(void **state)
+{
+    struct world *w = broker_world(state, &broker, CONFIG(""), 1);
+    struct peer *p = live_at_5(w);
+
+    broker_down(&broker);
+    broker_up(&broker);
+    peer_gone(peer_new(w, "{\"subs\":{\"rec:a\":{}}}"));
+    acknowledge(&broker, "rec:a");
+    while (broker.read < broker.asked_n) /* its read, and the check */
+        answer_top(&broker, asked_next(&broker, ASKED_HISTORY, "rec:a"), 7, "E");
+    pass(w, 1100);
+    expect_closed(p, 3010);
+}
+
 static void a_check_of_an_older_connection_is_made_again(void **state)
 {
     struct world *w = begin(state);
@@ -303,6 +319,7 @@ int main(void)
         broker_test(newcomers_are_not_judged_by_an_older_verdict),
         broker_test(a_reconnect_checks_who_was_in),
         broker_test(two_reconnects_check_as_well),
+        broker_test(who_came_and_went_hides_nobody),
         broker_test(a_check_of_an_older_connection_is_made_again),
         broker_test(plain_listeners_survive_every_reconnect),
     };
