@@ -352,6 +352,26 @@ static void one_frame_of_any_size_fits_an_empty_queue(void **state)
     assert_int_equal(p->closes_n, 0);
 }
 
+/* A large frame under way, as a recovery reply may be, leaves the whole queue to what follows. */
+static void a_large_write_does_not_count_against_what_waits(void **state)
+{
+    struct world *w = world_new(state, CONFIG(SMALL));
+    struct peer *p = listener(w, "a");
+    struct gush_buf big;
+
+    gush_buf_init(&big, 100000);
+    for (int i = 0; i < 50000; i++)
+        gush_buf_put_u8(&big, '1');
+    gush_buf_put_u8(&big, 0);
+    p->answer = GUSH_EAGAIN;
+    publish(w, "a", (const char *)big.p);
+    gush_buf_fini(&big);
+    publish_numbers(w, "a", 1, 8);
+    assert_int_equal(p->closes_n, 0);
+    publish_numbers(w, "a", 9, 9);
+    expect_dropped(p, 3008);
+}
+
 static void who_takes_nothing_for_long_is_slow(void **state)
 {
     struct world *w = world_new(state, CONFIG(",\"queue_max_age\":\"3s\""));
@@ -762,6 +782,7 @@ int main(void)
         world_test(too_many_frames_are_slow),
         world_test(a_reader_in_time_is_never_slow),
         world_test(one_frame_of_any_size_fits_an_empty_queue),
+        world_test(a_large_write_does_not_count_against_what_waits),
         world_test(who_takes_nothing_for_long_is_slow),
         world_test(every_write_has_its_own_time),
         world_test(dropping_policies_do_not_save_who_takes_nothing),
