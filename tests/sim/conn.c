@@ -125,6 +125,8 @@ static void read_message(struct conn *c, const struct wire_message *m)
         on_published(c, m);
         break;
     case WIRE_DISCONNECT:
+        if (m->code == GUSH_DISCONNECT_CONNECTION_CLOSED || m->code == GUSH_DISCONNECT_SLOW)
+            stage_fail("%s: told %u, which is silent", c->name, m->code);
         c->told_end = true;
         c->code = m->code;
         break;
@@ -255,6 +257,22 @@ static bool stream_may_be_new(const struct conn *c)
     return may;
 }
 
+/* Behind a broker: somewhere it is not where the stream is. */
+static bool something_is_missing(const struct conn *c)
+{
+    bool missing = false;
+
+    for (uint32_t i = 0; i < c->peer->world->oracle.channels_n; i++) {
+        const struct view *v = &c->views[i];
+
+        if (v->state == VIEW_ASKED)
+            missing |= v->channel->positioned;
+        if (v->state == VIEW_TOLD && v->positioned)
+            missing |= !model_is_at(c->peer->world->model, i, v->pos);
+    }
+    return missing;
+}
+
 /* Is there a reason to be told this? */
 static void judge_code(const struct conn *c, uint32_t code)
 {
@@ -273,7 +291,8 @@ static void judge_code(const struct conn *c, uint32_t code)
         ok = plan->odd && gush_form_format(c->peer->transport->form) == GUSH_JSON;
         break;
     case GUSH_DISCONNECT_INSUFFICIENT_STATE:
-        ok = plan->remote ? f->breaks_n || f->forgets_of_256 || plan->small_queues
+        ok = plan->remote ? (f->breaks_n || f->forgets_of_256 || plan->small_queues) &&
+                                something_is_missing(c)
                           : stream_may_be_new(c);
         break;
     case GUSH_DISCONNECT_SERVER_ERROR:
@@ -312,6 +331,7 @@ static void port_close(void *conn, uint32_t code, const char *reason)
     judge_code(c, code);
     c->code = code;
     c->closed = true;
+    l->abandoned = l->pending;
     l->pending = false;
     if (!c->dead)
         world_later(c->peer->wl, peer_soon(c->peer), conn_gone, c);
@@ -389,6 +409,17 @@ static void give_up_publishes(struct conn *c)
     }
 }
 
+/* A library may hold on to an abandoned write until its handle is closed. */
+static void look_at_abandoned(struct conn *c)
+{
+    const struct link *l = c->link;
+
+    for (size_t i = 0; l->abandoned && i < l->frames_n; i++)
+        if (wire_decode(gush_bytes_span(l->frames[i].bytes), c->peer->transport->form,
+                        &c->peer->wl->message))
+            stage_fail("%s: a frame of the abandoned write is gone before the end", c->name);
+}
+
 /* The transport noticed: the engine is told, the link is gone. */
 void conn_gone(void *arg)
 {
@@ -398,6 +429,7 @@ void conn_gone(void *arg)
     if (c->client == NULL)
         return;
     stage_trace("%s is gone", c->name);
+    look_at_abandoned(c);
     remember_positions(c);
     atomic_store(&c->leaving, true);
     gush_client_on_closed(c->client);

@@ -19,7 +19,8 @@ struct peer;
 struct link {
     GUSH_MAGIC_FIELD;
     struct conn *conn;
-    bool pending; /* a write is under way */
+    bool pending;   /* a write is under way */
+    bool abandoned; /* it was, when the engine closed: its frames stay borrowed until the end */
     size_t frames_n;
     struct gush_frame frames[GUSH_BURST_MAX];
 };

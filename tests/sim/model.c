@@ -54,6 +54,7 @@ struct topic {
     uint64_t acked;  /* generation of the newest acknowledgement that was delivered */
     bool spoilt;
     struct gush_epoch epoch;
+    uint32_t renewed_n; /* epochs before this one */
     uint64_t top;
     struct gush_publication **kept; /* oldest first */
     size_t kept_n, kept_cap;
@@ -109,6 +110,7 @@ static void fresh_epoch(struct model *m, struct topic *t)
     static const char letters[] = "abcdefgh";
     uint32_t n = ++m->epochs_n;
 
+    t->renewed_n++;
     t->epoch.n = 8;
     memset(t->epoch.s, 'M', 8);
     for (int i = 7; i > 3; i--, n /= 8)
@@ -740,6 +742,17 @@ bool model_spoilt(struct model *m, uint32_t channel)
     bool spoilt = m->topics[channel].spoilt;
     stage_unlock(&m->lock);
     return spoilt;
+}
+
+bool model_is_at(struct model *m, uint32_t channel, const struct gush_epoch *epoch, uint64_t offset)
+{
+    stage_lock(&m->lock);
+    const struct topic *t = &m->topics[channel];
+    /* Around a change of epoch, publications of both are on their way. */
+    bool at = t->renewed_n == 1 && t->top == offset && !t->spoilt;
+
+    stage_unlock(&m->lock);
+    return at;
 }
 
 void model_calm(struct model *m)

@@ -42,6 +42,8 @@ void model_calm(struct model *m);
 /* Publications of |channel| are not to be made any more: the broker lost writes, and new ones
  * would look like doubles of the lost. */
 bool model_spoilt(struct model *m, uint32_t channel);
+/* |channel| never changed its epoch, and whoever is at |offset| misses nothing. */
+bool model_is_at(struct model *m, uint32_t channel, uint64_t offset);
 /* Nothing is on its way. */
 bool model_quiet(struct model *m);
 /* At rest: the node is subscribed to |channel|. */

@@ -61,7 +61,7 @@ struct gush_config *plan_config(void)
 
 void plan_patch(const struct plan *plan, struct gush_config *config)
 {
-    config->client.queue_max_size = plan->small_queues ? 2000 : 1 << 20;
+    config->client.queue_max_size = plan->queue_bytes;
     config->client.queue_max_messages = plan->small_queues ? 8 : 16384;
     config->client.queue_max_age_ms = plan->short_age ? 1500 : 30000;
     config->client.ping_interval_ms = plan->ping_ms;
@@ -220,6 +220,7 @@ void plan_make(struct plan *p, uint64_t seed, bool threads)
     p->never_connects = once_in(d, 10) ? 40 : 0;
     p->acts_n = below(d, 5);
     p->small_queues = once_in(d, 4);
+    p->queue_bytes = !p->small_queues ? 1 << 20 : once_in(d, 2) ? 500 : 2000;
     p->short_age = once_in(d, 4);
     p->ping_ms = once_in(d, 3) ? 1000 : 25000;
     p->recovery_limit = once_in(d, 5) ? 3 : 300;

@@ -56,6 +56,7 @@ struct plan {
     uint32_t late, very_late, stalls, dies, errors, never_connects;
     uint32_t acts_n; /* things a connection does before its peer rests */
     bool small_queues, short_age;
+    int64_t queue_bytes;
     int64_t ping_ms, recovery_limit, stale_ms;
     struct model_faults faults;
 };
