@@ -744,13 +744,12 @@ bool model_spoilt(struct model *m, uint32_t channel)
     return spoilt;
 }
 
-bool model_is_at(struct model *m, uint32_t channel, const struct gush_epoch *epoch, uint64_t offset)
+bool model_is_at(struct model *m, uint32_t channel, uint64_t offset)
 {
     stage_lock(&m->lock);
     const struct topic *t = &m->topics[channel];
     /* Around a change of epoch, publications of both are on their way. */
     bool at = t->renewed_n == 1 && t->top == offset && !t->spoilt;
-
     stage_unlock(&m->lock);
     return at;
 }
