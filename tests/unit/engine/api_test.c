@@ -216,6 +216,23 @@ static void keys_are_forgotten_without_further_publications(void **state)
     assert_int_equal(w->node->channels.idempotency_n, 0);
 }
 
+static void the_oldest_of_too_many_keys_goes(void **state)
+{
+    struct world *w = world_new(state, config);
+    struct peer *p = peer_new(w, "{\"subs\":{\"a\":{}}}");
+    static const char *const keys[] = {"1", "2", "3", "3", "2", "1"};
+
+    atomic_fetch_add(&w->node->channels.idempotency_n, GUSH_IDEMPOTENCY_MAX - 2); /* elsewhere */
+    for (size_t i = 0; i < 6; i++) {
+        struct publishing q = keyed("a", keys[i]);
+        assert_int_equal(publish_run(w, &q), 0);
+    }
+    atomic_fetch_sub(&w->node->channels.idempotency_n, GUSH_IDEMPOTENCY_MAX - 2);
+    assert_int_equal(p->heard_n, 1 + 4); /* 3 and 2 were known, 1 no more */
+    assert_int_equal(w->node->channels.idempotency_n, 2);
+    assert_int_equal(w->node->channels.idempotency_evicted, 2);
+}
+
 static void a_refused_publication_is_not_remembered(void **state)
 {
     struct world *w = world_new(state, config);
@@ -571,6 +588,7 @@ int main(void)
         world_test(doubles_are_forgotten_after_five_minutes),
         world_test(doubles_of_one_busy_channel_are_known),
         world_test(keys_are_forgotten_without_further_publications),
+        world_test(the_oldest_of_too_many_keys_goes),
         world_test(a_refused_publication_is_not_remembered),
         world_test(old_versions_are_suppressed),
         world_test(versions_count_only_with_history),

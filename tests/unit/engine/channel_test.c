@@ -261,6 +261,32 @@ static void every_lane_sees_one_order(void **state)
     assert_int_equal(live(w).frames, 0);
 }
 
+/* A branch for each lane, in whatever order lanes come and go. */
+static void lanes_come_and_go(void **state)
+{
+    struct world *w = world_with(state, CONFIG(""), 4, NULL);
+    struct peer *peers[4];
+
+    for (unsigned round = 0; round < 3; round++) {
+        for (size_t i = 0; i < 4; i++) {
+            size_t lane = (i + round) % 4;
+            peers[lane] = peer_on(w, lane, GUSH_FORM_PUSH_JSON);
+            peer_connect(peers[lane], "{\"subs\":{\"a\":{}}}");
+            expect_connected(peers[lane]);
+            assert_int_equal(live(w).branches, i + 1);
+        }
+        for (size_t i = 0; i < 4; i++) {
+            publish(w, "a", "1");
+            for (size_t k = i; k < 4; k++)
+                expect(peers[(k * 3 + round) % 4], "{\"channel\":\"a\",\"pub\":{\"data\":1}}");
+            peer_gone(peers[(i * 3 + round) % 4]);
+            settle(w);
+            assert_int_equal(live(w).branches, 3 - i);
+        }
+        assert_nothing_lives(w);
+    }
+}
+
 /* One lane turns, the other does not: letters wait there, and nobody else waits for it. */
 static void a_lane_that_sleeps_holds_nobody_up(void **state)
 {
@@ -360,6 +386,22 @@ static void a_crowd_of_deadlines_is_swept_within_a_second(void **state)
     assert_nothing_lives(w);
 }
 
+/* More than one turn may expire, in all shards. */
+static void a_crowd_in_all_shards_is_swept_within_a_second(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+
+    for (unsigned n = 0; n < 2000; n++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "hist:%u", n);
+        publish(w, name, "1");
+    }
+    pass(w, 59000);
+    assert_int_equal(live(w).channels, 2000);
+    pass(w, 2200);
+    assert_nothing_lives(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,10 +420,12 @@ int main(void)
         world_test(a_channel_dies_with_its_last_listener),
         world_test(a_channel_with_a_position_outlives_its_listeners),
         world_test(every_lane_sees_one_order),
+        world_test(lanes_come_and_go),
         world_test(a_lane_that_sleeps_holds_nobody_up),
         world_test(streams_that_are_only_read_are_limited),
         world_test(an_unread_stream_with_listeners_stays_and_counts_later),
         world_test(a_crowd_of_deadlines_is_swept_within_a_second),
+        world_test(a_crowd_in_all_shards_is_swept_within_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -385,6 +385,21 @@ static void who_takes_nothing_for_long_is_slow(void **state)
     expect_dropped(p, 3008);
 }
 
+/* The clock jumps, and something is queued before the timer has a chance. */
+static void an_old_write_is_noticed_when_something_is_queued(void **state)
+{
+    struct world *w = world_new(state, CONFIG(",\"queue_max_age\":\"3s\""));
+    struct peer *p = listener(w, "a");
+
+    p->answer = GUSH_EAGAIN;
+    publish_numbers(w, "a", 1, 2);
+    w->now_us += 3500000;
+    struct publishing q = publishing_of("a", "3");
+    publish_begin(w, &q);
+    settle(w);
+    expect_dropped(p, 3008);
+}
+
 static void every_write_has_its_own_time(void **state)
 {
     struct world *w = world_new(state, CONFIG(",\"queue_max_age\":\"3s\""));
@@ -784,6 +799,7 @@ int main(void)
         world_test(one_frame_of_any_size_fits_an_empty_queue),
         world_test(a_large_write_does_not_count_against_what_waits),
         world_test(who_takes_nothing_for_long_is_slow),
+        world_test(an_old_write_is_noticed_when_something_is_queued),
         world_test(every_write_has_its_own_time),
         world_test(dropping_policies_do_not_save_who_takes_nothing),
         world_test(drop_oldest_loses_the_oldest),

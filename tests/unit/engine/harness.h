@@ -33,7 +33,7 @@
 #include "server/engine/client_priv.h"
 
 #define META_TTL_MAX_S 100
-#define LANES_MAX      2
+#define LANES_MAX      4
 #define WALL_MS        INT64_C(1700000000000) /* when the world begins */
 
 struct world;
@@ -271,6 +271,34 @@ static inline void assert_nothing_lives(const struct world *w)
     assert_int_equal(l.bytes, 0);
 }
 
+/* The node ends with what its streams still hold. */
+static inline void world_free(void **state)
+{
+    struct world *w = *state;
+
+    for (struct peer *p = w->peers; p; p = p->next)
+        if (p->client)
+            peer_gone(p);
+    settle(w);
+    for (size_t i = 0; i < w->lanes_n; i++)
+        gush_lane_close(w->list[i]);
+    gush_node_free(w->node);
+    while (w->peers) {
+        struct peer *next = w->peers->next;
+        peer_forget(w->peers);
+        w->peers = next;
+    }
+    gush_token_verifier_free(w->verifier);
+    gush_config_free(w->config);
+    gush_free(w);
+    *state = NULL;
+    assert_int_equal(gush_branch_live(), 0);
+    assert_int_equal(gush_delivery_live(), 0);
+    assert_int_equal(gush_frames_live(), 0);
+    assert_int_equal(gush_publication_live(), 0);
+    assert_int_equal(gush_bytes_live(), 0);
+}
+
 /* Teardown of every test that has a world: its peers leave, its streams expire, nothing lives. */
 static inline int world_end(void **state)
 {
@@ -285,18 +313,7 @@ static inline int world_end(void **state)
     for (unsigned n = 0; live(w).channels > 0 && n < 100; n++)
         pass(w, 1000);
     assert_nothing_lives(w);
-    for (size_t i = 0; i < w->lanes_n; i++)
-        gush_lane_close(w->list[i]);
-    gush_node_free(w->node);
-    while (w->peers) {
-        struct peer *next = w->peers->next;
-        peer_forget(w->peers);
-        w->peers = next;
-    }
-    gush_token_verifier_free(w->verifier);
-    gush_config_free(w->config);
-    gush_free(w);
-    *state = NULL;
+    world_free(state);
     return 0;
 }
 

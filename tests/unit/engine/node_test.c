@@ -6,7 +6,8 @@
     "\"insecure_skip_token_signature_verify\":true},\"lanes\":{" lanes "},"                        \
     "\"channel\":{\"history_meta_ttl\":\"60s\",\"without_namespace\":{"                            \
     "\"allow_subscribe_for_client\":true,\"allow_subscribe_for_anonymous\":true},"                 \
-    "\"namespaces\":[{\"name\":\"who\",\"join_leave\":true,\"presence\":true,"                     \
+    "\"namespaces\":[{\"name\":\"hist\",\"history_size\":5,\"history_ttl\":\"20s\"},"              \
+    "{\"name\":\"who\",\"join_leave\":true,\"presence\":true,"                                     \
     "\"force_push_join_leave\":true,"                                                              \
     "\"allow_subscribe_for_client\":true,\"allow_subscribe_for_anonymous\":true}]}}"
 
@@ -234,6 +235,29 @@ static void what_is_alive_is_counted_over_all_lanes(void **state)
     assert_ptr_equal(gush_node_config(w->node), w->config);
 }
 
+static int no_world(void **state)
+{
+    assert_null(*state);
+    return 0;
+}
+
+static void a_node_ends_with_its_streams(void **state)
+{
+    struct world *w = world_with(state, CONFIG(""), 2, NULL);
+
+    for (unsigned i = 0; i < 50; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "hist:%u", i);
+        struct publishing p = publishing_of(name, "1");
+        p.call.idempotency_key = GUSH_SPAN_LIT("k");
+        assert_int_equal(publish_run(w, &p), 0);
+        assert_int_equal(p.call.offset, 1);
+    }
+    crowd_on(w, 0, 3);
+    assert_int_equal(live(w).publications, 50);
+    world_free(state);
+}
+
 static void ids_differ(void **state)
 {
     struct world *w = world_new(state, CONFIG(""));
@@ -264,6 +288,7 @@ int main(void)
         world_test(everybody_is_told_to_go),
         world_test(an_empty_node_has_nobody_to_tell),
         world_test(what_is_alive_is_counted_over_all_lanes),
+        cmocka_unit_test_teardown(a_node_ends_with_its_streams, no_world),
         world_test(ids_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

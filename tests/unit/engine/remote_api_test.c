@@ -2,7 +2,8 @@
 #include "tests/unit/engine/broker.h"
 
 static const char config[] =
-    "{\"client\":{\"allow_anonymous_connect_without_token\":true},"
+    "{\"client\":{\"allow_anonymous_connect_without_token\":true,"
+    "\"insecure_skip_token_signature_verify\":true},"
     "\"channel\":{\"history_meta_ttl\":\"60s\",\"without_namespace\":"
     "{\"allow_subscribe_for_client\":true,\"allow_subscribe_for_anonymous\":true,"
     "\"allow_publish_for_client\":true,\"allow_publish_for_anonymous\":true},"
@@ -184,6 +185,80 @@ static void a_command_is_answered_when_the_broker_is(void **state)
     answer_published(&broker, asked_next(&broker, ASKED_PUBLISH, "a"), 0, "");
 }
 
+/* ---- calls on clients ------------------------------------------------------------------------ */
+
+struct calling {
+    struct gush_clients_call call;
+    unsigned done_n;
+};
+
+static void calling_done(struct gush_api_call *call)
+{
+    GUSH_CONTAINER(call, struct calling, call.call)->done_n++;
+}
+
+static void subscribe_user(struct world *w, struct calling *c, const char *channel)
+{
+    *c = (struct calling){
+        .call = {.call = {.home = w->list[0], .done = calling_done, .dropped = no_drop},
+                 .action = GUSH_CLIENTS_SUBSCRIBE,
+                 .user = GUSH_SPAN_LIT("u"),
+                 .channel = gush_span_str(channel)}};
+    gush_clients(w->node, &c->call);
+    settle(w);
+}
+
+static struct peer *u(struct world *w)
+{
+    struct peer *p = peer_on(w, 0, GUSH_FORM_PUSH_JSON);
+
+    peer_connect_token(p, "{\"sub\":\"u\"}", "");
+    expect_connected(p);
+    return p;
+}
+
+static void a_subscribe_call_waits_for_the_broker(void **state)
+{
+    struct world *w = begin(state);
+    struct peer *p = u(w);
+    struct calling a, b, again;
+
+    subscribe_user(w, &a, "a");
+    subscribe_user(w, &b, "b");
+    assert_int_equal(a.done_n + b.done_n, 0);
+    subscribe_user(w, &again, "a"); /* it is being entered */
+    assert_int_equal(again.done_n, 1);
+    assert_int_equal(again.call.call.error, 100);
+    (void)asked_next(&broker, ASKED_SUBSCRIBE, "a");
+    (void)asked_next(&broker, ASKED_SUBSCRIBE, "b");
+    expect_open(p);
+    say_subscribed(&broker, "a", 1, true);
+    assert_int_equal(a.done_n, 1);
+    assert_int_equal(a.call.call.error, 0);
+    expect(p, "{\"channel\":\"a\",\"subscribe\":{}}");
+    assert_int_equal(b.done_n, 0);
+    say_subscribed(&broker, "b", 1, true);
+    assert_int_equal(b.done_n, 1);
+    expect(p, "{\"channel\":\"b\",\"subscribe\":{}}");
+    expect_open(p);
+}
+
+static void who_goes_meanwhile_is_no_error_of_the_call(void **state)
+{
+    struct world *w = begin(state);
+    struct peer *p = u(w), *q = u(w);
+    struct calling a;
+
+    subscribe_user(w, &a, "a");
+    peer_gone(p);
+    settle(w);
+    assert_int_equal(a.done_n, 0);
+    gush_client_disconnect(q->client, 3503, NULL);
+    settle(w);
+    assert_int_equal(a.done_n, 1);
+    assert_int_equal(a.call.call.error, 0);
+}
+
 static void publications_of_channels_nobody_has_are_nothing(void **state)
 {
     struct world *w = begin(state);
@@ -204,6 +279,8 @@ int main(void)
         broker_test(another_epoch_is_error_112),
         broker_test(removals_go_to_the_broker),
         broker_test(a_command_is_answered_when_the_broker_is),
+        broker_test(a_subscribe_call_waits_for_the_broker),
+        broker_test(who_goes_meanwhile_is_no_error_of_the_call),
         broker_test(publications_of_channels_nobody_has_are_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,8 @@
 #define HISTORY ",\"history_size\":50,\"history_ttl\":\"50s\""
 
 #define CONFIG(client)                                                                             \
-    "{\"client\":{\"allow_anonymous_connect_without_token\":true" client "},"                      \
+    "{\"client\":{\"allow_anonymous_connect_without_token\":true,"                                 \
+    "\"insecure_skip_token_signature_verify\":true" client "},"                                    \
     "\"channel\":{\"history_meta_ttl\":\"60s\",\"without_namespace\":"                             \
     "{\"allow_subscribe_for_client\":true,\"allow_subscribe_for_anonymous\":true},"                \
     "\"namespaces\":[" NS("rec", HISTORY ",\"force_recovery\":true") "," NS("hist", HISTORY) "]}}"
@@ -219,6 +220,48 @@ static void newcomers_are_not_judged_by_an_older_verdict(void **state)
     expect_open(q);
 }
 
+static void who_has_no_position_is_left_alone(void **state)
+{
+    struct world *w = begin(state);
+    struct peer *p = live_at_5(w), *plain = peer_on(w, 0, GUSH_FORM_PUSH_JSON);
+
+    peer_connect_token(plain,
+                       "{\"subs\":{\"rec:a\":{\"override\":{\"force_recovery\":"
+                       "{\"value\":false}}}}}",
+                       "");
+    expect_connected(plain);
+    answer_top(&broker, checked(w), 9, "F");
+    expect_closed(p, 3010);
+    pass(w, 1500);
+    expect_open(plain);
+}
+
+static void two_verdicts_within_a_second_are_one(void **state)
+{
+    struct world *w = begin(state);
+    struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{},\"rec:b\":{}}}");
+
+    say_subscribed(&broker, "rec:a", 1, true);
+    say_subscribed(&broker, "rec:b", 1, true);
+    broker.read = 2;
+    while (broker.read < broker.asked_n) {
+        struct asked *a = &broker.asked[broker.read++];
+        answer_top(&broker, a, 5, "E");
+    }
+    expect_connected(p);
+    while (broker.asked_n < 6) { /* two reads, then a check of each, some time apart */
+        pass(w, 100);
+        while (broker.read < broker.asked_n) {
+            struct asked *a = &broker.asked[broker.read++];
+            answer_top(&broker, a, strcmp(a->channel, "rec:a") == 0 ? 6 : 5, "E");
+        }
+        if (p->closes_n)
+            break;
+    }
+    pass(w, 1100);
+    expect_closed(p, 3010);
+}
+
 /* ---- reconnects ------------------------------------------------------------------------------ */
 
 static void a_reconnect_checks_who_was_in(void **state)
@@ -317,6 +360,8 @@ int main(void)
         broker_test(tops_of_an_older_epoch_are_forgotten),
         broker_test(failed_checks_say_nothing_and_come_again_soon),
         broker_test(newcomers_are_not_judged_by_an_older_verdict),
+        broker_test(who_has_no_position_is_left_alone),
+        broker_test(two_verdicts_within_a_second_are_one),
         broker_test(a_reconnect_checks_who_was_in),
         broker_test(two_reconnects_check_as_well),
         broker_test(who_came_and_went_hides_nobody),

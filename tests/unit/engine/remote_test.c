@@ -540,6 +540,28 @@ static void who_holds_too_much_twice_is_too_far_behind(void **state)
     expect_unasked(&broker);
 }
 
+static void an_overflow_waits_for_the_next_connection(void **state)
+{
+    struct world *w = broker_world(state, &broker, CONFIG(",\"queue_max_size\":1000"), 1);
+    struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
+
+    acknowledge(&broker, "rec:a");
+    struct asked *a = asked_next(&broker, ASKED_HISTORY, "rec:a");
+    send_numbers(&broker, "rec:a", 1, 40, "E");
+    /* The answer is on its way to the lane when the connection breaks. */
+    struct gush_broker_request *request = a->request;
+    a->request = NULL;
+    gush_broker_on_history(w->node, request, true, NULL, 0, 0, GUSH_SPAN_LIT("E"));
+    gush_broker_on_disconnected(w->node);
+    broker_up(&broker);
+    expect_open(p);
+    acknowledge(&broker, "rec:a");
+    while (broker.read < broker.asked_n)
+        answer_top(&broker, asked_next(&broker, ASKED_HISTORY, "rec:a"), 40, "E");
+    expect_result(p, "rec:a",
+                  "\"recoverable\":true,\"epoch\":\"E\",\"offset\":40,\"positioned\":true");
+}
+
 /* ---- leaving --------------------------------------------------------------------------------- */
 
 static void a_channel_is_left_after_a_second(void **state) /* spec: engines 4 */
@@ -643,6 +665,68 @@ static void who_comes_while_it_is_going_is_subscribed_behind_it(void **state)
     expect_unasked(&broker);
 }
 
+static void reconnects_while_going(struct broker *b)
+{
+    b->on_unsubscribe = NULL;
+    gush_broker_on_disconnected(b->world->node);
+    gush_broker_on_connected(b->world->node, ++b->generation);
+}
+
+static void a_reconnect_while_it_is_going_changes_nothing(void **state)
+{
+    struct world *w = begin(state);
+
+    peer_gone(live_one(w, 5));
+    broker.on_unsubscribe = reconnects_while_going;
+    pass(w, 2100);
+    (void)asked_next(&broker, ASKED_UNSUBSCRIBE, "rec:a");
+    expect_unasked(&broker);
+    assert_nothing_lives(w);
+}
+
+static void a_failed_subscribe_of_nobody_is_the_end_of_it(void **state)
+{
+    struct world *w = begin(state);
+
+    peer_gone(peer_new(w, "{\"subs\":{\"rec:a\":{}}}"));
+    (void)asked_next(&broker, ASKED_SUBSCRIBE, "rec:a");
+    say_subscribed(&broker, "rec:a", 1, false);
+    expect_unasked(&broker);
+    assert_nothing_lives(w);
+}
+
+static void a_failed_subscribe_is_tried_again_for_who_was_in(void **state)
+{
+    struct world *w = begin(state);
+    struct peer *p = live_one(w, 5);
+
+    broker_down(&broker);
+    broker_up(&broker);
+    (void)asked_next(&broker, ASKED_SUBSCRIBE, "rec:a");
+    say_subscribed(&broker, "rec:a", 2, false);
+    acknowledge(&broker, "rec:a");
+    answer_top(&broker, asked_next(&broker, ASKED_HISTORY, "rec:a"), 5, "E");
+    send_numbers(&broker, "rec:a", 6, 6, "E");
+    expect_numbers(p, "rec:a", 6, 6);
+    expect_open(p);
+}
+
+static void a_closed_lane_drops_answers(void **state)
+{
+    struct world *w = broker_world(state, &broker, CONFIG(""), 2);
+    struct peer *p = peer_on(w, 1, GUSH_FORM_PUSH_JSON);
+
+    peer_connect(p, "{\"subs\":{\"rec:a\":{}}}");
+    acknowledge(&broker, "rec:a");
+    struct asked *a = asked_next(&broker, ASKED_HISTORY, "rec:a");
+    struct gush_broker_request *request = a->request;
+    a->request = NULL;
+    gush_broker_on_history(w->node, request, true, NULL, 0, 5, GUSH_SPAN_LIT("E"));
+    peer_gone(p);
+    gush_lane_close(w->list[1]); /* with the answer in its mailbox */
+    settle(w);
+}
+
 static void a_crowd_of_channels_is_left_in_time(void **state)
 {
     struct world *w = begin(state);
@@ -738,12 +822,17 @@ int main(void)
         broker_test(a_late_failure_of_an_older_connection_is_ignored),
         broker_test(who_holds_too_much_reads_again_once),
         broker_test(who_holds_too_much_twice_is_too_far_behind),
+        broker_test(an_overflow_waits_for_the_next_connection),
         broker_test(a_channel_is_left_after_a_second),
         broker_test(who_comes_back_in_time_finds_it_subscribed),
         broker_test(who_leaves_before_the_acknowledgement_is_unsubscribed),
         broker_test(who_comes_back_after_a_reconnect_is_subscribed_anew),
         broker_test(what_was_left_before_a_reconnect_dies),
         broker_test(who_comes_while_it_is_going_is_subscribed_behind_it),
+        broker_test(a_reconnect_while_it_is_going_changes_nothing),
+        broker_test(a_failed_subscribe_of_nobody_is_the_end_of_it),
+        broker_test(a_failed_subscribe_is_tried_again_for_who_was_in),
+        broker_test(a_closed_lane_drops_answers),
         broker_test(a_crowd_of_channels_is_left_in_time),
         broker_test(latest_knows_channels_by_their_name),
         broker_test(joins_follow_the_connect_push),
