@@ -320,10 +320,11 @@ void gush__client_on_answer(struct gush_client *c, uint32_t serial,
         gush_client_disconnect(c, GUSH_DISCONNECT_SERVER_ERROR, NULL);
         return;
     }
-    if (p->sub->overflowed) {
+    if (p->sub->overflowed && p->sub->positioned) {
         read_again(c, p);
         return;
     }
+    p->sub->overflowed = false; /* without a position nothing was promised before the push */
     p->sub->below = 0;
     if (result && p->sub->positioned) {
         struct gush_publication **copy = gush_zalloc(result->publications_n + 1, sizeof *copy);

@@ -88,14 +88,35 @@ static bool behind(const struct gush_node *node, unsigned divisor)
     return false;
 }
 
-/* One at a time: an owner may wait again as soon as its letter is under way. */
+/* The letter is the owner's again: it may wait anew. */
+static const struct gush_letter_kind *door_is_back(struct gush_door *door)
+{
+    gush_mutex_lock(&door->node->doors_lock);
+    door->waiting = false;
+    gush_mutex_unlock(&door->node->doors_lock);
+    return door->kind;
+}
+
+static void door_open(struct gush_lane *lane, struct gush_letter *letter)
+{
+    struct gush_door *door = GUSH_CONTAINER(letter, struct gush_door, letter);
+    door_is_back(door)->open(lane, letter);
+}
+
+static void door_drop(struct gush_letter *letter)
+{
+    struct gush_door *door = GUSH_CONTAINER(letter, struct gush_door, letter);
+    door_is_back(door)->drop(letter);
+}
+
+static const struct gush_letter_kind door_kind = {"door", door_open, door_drop};
+
 static struct gush_door *next_door(struct gush_node *node)
 {
     gush_mutex_lock(&node->doors_lock);
     struct gush_door *door = node->doors;
     if (door) {
         node->doors = door->next;
-        door->waiting = false;
         node->doors_n--;
     }
     if (node->doors == NULL)
@@ -132,6 +153,10 @@ bool gush_node_hold(struct gush_node *node, struct gush_door *door)
         return false;
     gush_mutex_lock(&node->doors_lock);
     if (!door->waiting) {
+        if (door->letter.kind != &door_kind)
+            door->kind = door->letter.kind;
+        door->letter.kind = &door_kind;
+        door->node = node;
         door->waiting = true;
         door->next = node->doors;
         node->doors = door;
@@ -199,8 +224,10 @@ static void sweep(void *arg, struct gush_timer *t)
         if (gush_channel_sweep(&s->node->channels, s->sweep_shard, now_ms, &n))
             s->sweep_again = true;
         left -= limit - n;
-        if (s->node->broker)
-            gush_remote_check_shard(s->node, s->sweep_shard, now_ms);
+        if (s->node->broker && s->sweep_checks) {
+            size_t looked_at = gush_remote_check_shard(s->node, s->sweep_shard, now_ms);
+            left -= looked_at < left ? (unsigned)looked_at : left;
+        }
         s->sweep_shard += lane->workers_n;
     }
     if (s->sweep_shard < GUSH_CHANNEL_SHARDS) {
@@ -208,6 +235,7 @@ static void sweep(void *arg, struct gush_timer *t)
         return;
     }
     gush_wheel_arm(&lane->wheel, t, now_ms + (s->sweep_again ? SWEEP_AGAIN_MS : SWEEP_MS));
+    s->sweep_checks = !s->sweep_again; /* a pass that begins a second looks for checks, too */
     s->sweep_again = false;
     s->sweep_shard = lane->worker_index;
 }
@@ -221,6 +249,7 @@ void gush_node_lane_start(struct gush_node *node, struct gush_lane *lane)
     if (lane->worker_index >= lane->workers_n)
         return; /* a gRPC lane */
     s->sweep.fire = sweep;
+    s->sweep_checks = true;
     s->sweep_shard = lane->worker_index;
     gush_wheel_arm(&lane->wheel, &s->sweep, gush_lane_now_ms(lane) + SWEEP_MS);
 }

@@ -205,8 +205,11 @@ void gush_clients(struct gush_node *node, struct gush_clients_call *call);
 struct gush_door {
     struct gush_letter letter; /* its kind is the door's: opened on |lane| when to go on */
     struct gush_lane *lane;
-    struct gush_door *next; /* the engine's */
-    bool waiting;           /* the engine's */
+    /* the engine's */
+    struct gush_node *node;
+    const struct gush_letter_kind *kind; /* the owner's, while the letter bears ours */
+    struct gush_door *next;
+    bool waiting; /* from hold until the letter opens */
 };
 
 /* True: a lane is over its backlog; stop reading, |door|'s letter is posted once all are below

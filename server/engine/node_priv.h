@@ -25,6 +25,7 @@ struct gush_lane_state {
     struct gush_timer sweep;
     unsigned sweep_shard; /* where to go on */
     bool sweep_again;     /* more is due somewhere */
+    bool sweep_checks;    /* this pass looks for position checks */
 };
 
 struct gush_node {

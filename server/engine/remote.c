@@ -405,13 +405,13 @@ static bool check_is_due(struct gush_channel *ch, uint64_t now_ms)
     return r->state == IN && r->positioned_n > 0 && r->check_due_ms <= now_ms;
 }
 
-void gush_remote_check_shard(struct gush_node *node, unsigned shard, uint64_t now_ms)
+size_t gush_remote_check_shard(struct gush_node *node, unsigned shard, uint64_t now_ms)
 {
     int64_t delay = node->config->client.channel_position_check_delay_ms;
     size_t n;
 
     if (delay <= 0)
-        return;
+        return 0;
     struct gush_channel **list = collect(node, shard, now_ms, check_is_due, &n);
     for (size_t i = 0; i < n; i++) {
         struct gush_remote_calls calls = {0};
@@ -432,6 +432,11 @@ void gush_remote_check_shard(struct gush_node *node, unsigned shard, uint64_t no
         gush_channel_release(&node->channels, list[i]);
     }
     gush_free(list);
+    struct gush_channel_shard *sh = &node->channels.shards[shard];
+    gush_mutex_lock(&sh->lock);
+    size_t looked_at = gush_map_n(&sh->map);
+    gush_mutex_unlock(&sh->lock);
+    return looked_at;
 }
 
 /* ---- the broker's connection ---------------------------------------------------------------- */

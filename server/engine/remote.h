@@ -60,8 +60,8 @@ void gush_remote_leave(struct gush_node *node, struct gush_channel *ch, uint64_t
 /* Asks again for a subscription that overflowed. No lock. */
 void gush_remote_again(struct gush_node *node, struct gush_channel *ch,
                        const struct gush_remote_want *want);
-/* One round of position checks over a shard. No lock. */
-void gush_remote_check_shard(struct gush_node *node, unsigned shard, uint64_t now_ms);
+/* One round of position checks over a shard; returns how many channels it looked at. No lock. */
+size_t gush_remote_check_shard(struct gush_node *node, unsigned shard, uint64_t now_ms);
 
 /* API calls. */
 void gush_remote_publish(struct gush_node *node, struct gush_publish_call *call,

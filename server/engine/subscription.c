@@ -140,6 +140,10 @@ void gush_subscription_go_live(struct gush_subscription *sub)
 
     sub->holding = false;
     sub->held = NULL;
+    /* It overflowed behind its own answer, while others of the plan were still to come. */
+    if (sub->overflowed && sub->positioned)
+        insufficient(sub);
+    sub->overflowed = false;
     if (h == NULL)
         return;
     for (uint32_t i = 0; i < h->n; i++) {
