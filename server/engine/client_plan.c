@@ -156,6 +156,9 @@ static void conclude(struct gush_plan_sub *p, uint64_t top, const struct gush_ep
 {
     struct gush_subscription *sub = p->sub;
 
+    gush_stream_release(p->publications, p->publications_n); /* of a reading before */
+    p->publications = NULL;
+    p->publications_n = 0;
     sub->epoch = *epoch;
     sub->offset = top;
     p->recovered = p->recover && sub->recoverable && is_recovered(p, top, epoch, publications, n);
@@ -265,9 +268,38 @@ static void subscribe(struct gush_client *c, struct gush_plan *plan, struct gush
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
+/* It held more than it may: once more from the history, then it is too far behind. */
+static void read_again(struct gush_client *c, struct gush_plan_sub *p)
+{
+    struct gush_remote_want want = want_of(c, p);
+
+    if (p->again) {
+        gush_client_disconnect(c, GUSH_DISCONNECT_INSUFFICIENT_STATE, NULL);
+        return;
+    }
+    p->again = true;
+    p->sub->overflowed = false;
+    gush_remote_again(c->node, p->sub->channel, &want);
+}
+
+/* While others were still to come, somebody may have held too much behind its own answer. */
+static void read_overflowed(struct gush_client *c, struct gush_plan *plan)
+{
+    for (size_t i = 0; i < plan->subs_n; i++) {
+        struct gush_plan_sub *p = plan->subs[i];
+        if (!p->sub->overflowed || !p->sub->positioned)
+            continue;
+        plan->pending_n++;
+        read_again(c, p);
+    }
+}
+
 static void answered(struct gush_client *c, struct gush_plan *plan)
 {
     if (--plan->pending_n > 0)
+        return;
+    read_overflowed(c, plan);
+    if (plan->pending_n > 0)
         return;
     plan->finish(c, plan);
     gush_plan_free(c, plan);
@@ -292,20 +324,6 @@ static struct gush_plan_sub *find_serial(const struct gush_client *c, uint32_t s
     return NULL;
 }
 
-/* It held more than it may: once more from the history, then it is too far behind. */
-static void read_again(struct gush_client *c, struct gush_plan_sub *p)
-{
-    struct gush_remote_want want = want_of(c, p);
-
-    if (p->sub->below) {
-        gush_client_disconnect(c, GUSH_DISCONNECT_INSUFFICIENT_STATE, NULL);
-        return;
-    }
-    p->sub->below = 1;
-    p->sub->overflowed = false;
-    gush_remote_again(c->node, p->sub->channel, &want);
-}
-
 void gush__client_on_answer(struct gush_client *c, uint32_t serial,
                             const struct gush_remote_result *result)
 {
@@ -325,7 +343,6 @@ void gush__client_on_answer(struct gush_client *c, uint32_t serial,
         return;
     }
     p->sub->overflowed = false; /* without a position nothing was promised before the push */
-    p->sub->below = 0;
     if (result && p->sub->positioned) {
         struct gush_publication **copy = gush_zalloc(result->publications_n + 1, sizeof *copy);
         for (size_t i = 0; i < result->publications_n; i++)

@@ -18,6 +18,7 @@ struct gush_plan_sub {
     struct gush_span chan_info, raw_data; /* borrowed likewise */
     const struct gush_token_override *override;
     bool from_token, recover;
+    bool again; /* it held too much once, and was read again */
     uint64_t since;
     struct gush_epoch since_epoch;
     bool since_epoch_odd; /* longer than any epoch: it matches none */

@@ -140,9 +140,7 @@ void gush_subscription_go_live(struct gush_subscription *sub)
 
     sub->holding = false;
     sub->held = NULL;
-    /* It overflowed behind its own answer, while others of the plan were still to come. */
-    if (sub->overflowed && sub->positioned)
-        insufficient(sub);
+    GUSH_ASSERT(!sub->overflowed || !sub->positioned); /* then it was read again */
     sub->overflowed = false;
     if (h == NULL)
         return;
