@@ -291,9 +291,11 @@ static void judge_code(const struct conn *c, uint32_t code)
         ok = plan->odd && gush_form_format(c->peer->transport->form) == GUSH_JSON;
         break;
     case GUSH_DISCONNECT_INSUFFICIENT_STATE:
-        ok = plan->remote ? (f->breaks_n || f->forgets_of_256 || plan->small_queues) &&
-                                something_is_missing(c)
-                          : stream_may_be_new(c);
+        if (plan->remote) /* with small queues: it could not hold what came meanwhile */
+            ok = plan->small_queues ||
+                 ((f->breaks_n || f->forgets_of_256) && something_is_missing(c));
+        else
+            ok = stream_may_be_new(c);
         break;
     case GUSH_DISCONNECT_SERVER_ERROR:
         ok = plan->remote && (f->lost_of_256 || f->slow_of_256 || f->breaks_n);

@@ -596,8 +596,13 @@ static void answer(struct model *m, struct command *c)
         oracle_read(m->oracle, c->channel, gush_epoch_span(&c->epoch), c->top, c->since, c->offset);
     call_node(m);
     if (c->kind == HISTORY)
-        gush_broker_on_history(m->node, c->request, ok, c->publications, ok ? c->publications_n : 0,
-                               c->top, gush_epoch_span(&c->epoch));
+        gush_broker_on_history(
+            m->node, c->request,
+            &(struct gush_broker_history){.ok = ok,
+                                          .publications = c->publications,
+                                          .publications_n = ok ? c->publications_n : 0,
+                                          .offset = c->top,
+                                          .epoch = gush_epoch_span(&c->epoch)});
     else
         gush_broker_on_published(m->node, c->request, ok, c->kind == PUBLISH ? c->top : 0,
                                  gush_epoch_span(&c->epoch));
