@@ -18,7 +18,7 @@ struct part {
 
 void gush__client_list_add(struct gush_client *c)
 {
-    struct gush_client **first = gush_user_clients(c->user, c->lane->index);
+    struct gush_client **first = gush_users_clients(c->user, c->lane->index);
 
     c->user_next = *first;
     c->user_pprev = first;
@@ -67,13 +67,13 @@ static uint64_t expiry_due(const struct gush_client *c, int64_t expire_at_s)
 }
 
 /* The channel answered: tell the client, then let it hear. */
-static void subscribed(struct gush_client *c, struct gush_plan *plan)
+static void subscribed(struct gush_client *c, struct gush_client_plan *plan)
 {
     struct gush_clients_call *call = plan->arg;
-    struct gush_plan_sub *p = plan->subs[0];
+    struct gush_client_plan_sub *p = plan->subs[0];
     struct gush_sub_result r = {0};
 
-    gush_plan_result(p, &r);
+    gush_client_plan_result(p, &r);
     gush__client_queue_push(
         c, &(struct gush_push){
                .kind = GUSH_PUSH_SUBSCRIBE,
@@ -88,11 +88,11 @@ static void subscribed(struct gush_client *c, struct gush_plan *plan)
         gush__client_subs_expiry(c);
     }
     if (!gush__client_ending(c))
-        gush_plan_go_live(c, p->sub);
+        gush_client_plan_go_live(c, p->sub);
     part_done(call, GUSH_ERROR_NONE);
 }
 
-static void subscribe_abandoned(struct gush_client *c, struct gush_plan *plan)
+static void subscribe_abandoned(struct gush_client *c, struct gush_client_plan *plan)
 {
     (void)c;
     part_done(plan->arg, GUSH_ERROR_NONE); /* its end is no error of the call */
@@ -100,8 +100,8 @@ static void subscribe_abandoned(struct gush_client *c, struct gush_plan *plan)
 
 static bool being_entered(const struct gush_client *c, struct gush_span channel)
 {
-    for (const struct gush_plan *plan = c->plans; plan; plan = plan->next)
-        if (gush_plan_find(plan, channel))
+    for (const struct gush_client_plan *plan = c->plans; plan; plan = plan->next)
+        if (gush_client_plan_find(plan, channel))
             return true;
     return false;
 }
@@ -118,10 +118,10 @@ static void subscribe_one(struct gush_client *c, struct gush_clients_call *call)
         part_done(call, GUSH_ERROR_INTERNAL);
         return;
     }
-    struct gush_plan *plan = gush_plan_new(c, subscribed);
-    struct gush_plan_sub *p = gush_plan_add(c, plan, call->channel, options);
+    struct gush_client_plan *plan = gush_client_plan_new(c, subscribed);
+    struct gush_client_plan_sub *p = gush_client_plan_add(c, plan, call->channel, options);
     if (p == NULL) { /* over the channel limit: the client ends, the call succeeds */
-        gush_plan_free(c, plan);
+        gush_client_plan_free(c, plan);
         return;
     }
     p->chan_info = call->info;
@@ -130,7 +130,7 @@ static void subscribe_one(struct gush_client *c, struct gush_clients_call *call)
     plan->arg = call;
     plan->abandon = subscribe_abandoned;
     part_begin(call);
-    gush_plan_run(c, plan);
+    gush_client_plan_run(c, plan);
 }
 
 /* ---- unsubscribe, disconnect, refresh ---------------------------------------------------------
@@ -245,7 +245,7 @@ static void part_open(struct gush_lane *lane, struct gush_letter *letter)
     struct gush_clients_call *call = part->call;
 
     /* Nobody leaves the list inside: clients end when the turn ends. */
-    for (struct gush_client *c = *gush_user_clients(call->held, lane->index); c; c = c->user_next)
+    for (struct gush_client *c = *gush_users_clients(call->held, lane->index); c; c = c->user_next)
         if (is_meant(c, call))
             act(c, call);
     gush_free(part);

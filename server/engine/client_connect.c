@@ -58,7 +58,7 @@ static void log_denied(const struct gush_client *c, const char *message, const c
 
 /* ---- credentials ---------------------------------------------------------------------------- */
 
-static bool accept_expiry(struct gush_client *c, struct gush_plan *plan,
+static bool accept_expiry(struct gush_client *c, struct gush_client_plan *plan,
                           const struct gush_claims *claims)
 {
     int64_t now_s = gush__node_wall_ms(c->node) / 1000;
@@ -76,8 +76,8 @@ static bool accept_expiry(struct gush_client *c, struct gush_plan *plan,
 }
 
 /* Claims of a valid token; false: the client was ended. */
-static bool accept_token(struct gush_client *c, struct gush_plan *plan, struct gush_span token,
-                         struct gush_claims *claims)
+static bool accept_token(struct gush_client *c, struct gush_client_plan *plan,
+                         struct gush_span token, struct gush_claims *claims)
 {
     const char *why = "";
 
@@ -106,7 +106,7 @@ static bool accept_token(struct gush_client *c, struct gush_plan *plan, struct g
 
 /* ---- which channels ------------------------------------------------------------------------- */
 
-static bool plan_token_subs(struct gush_client *c, struct gush_plan *plan,
+static bool plan_token_subs(struct gush_client *c, struct gush_client_plan *plan,
                             const struct gush_claims *claims)
 {
     for (size_t i = 0; i < claims->subs_n; i++) {
@@ -123,7 +123,7 @@ static bool plan_token_subs(struct gush_client *c, struct gush_plan *plan,
             fail_error(c, GUSH_ERROR_UNKNOWN_CHANNEL);
             return false;
         }
-        struct gush_plan_sub *p = gush_plan_add(c, plan, s->channel, options);
+        struct gush_client_plan_sub *p = gush_client_plan_add(c, plan, s->channel, options);
         if (p == NULL)
             return false;
         p->from_token = true;
@@ -135,7 +135,8 @@ static bool plan_token_subs(struct gush_client *c, struct gush_plan *plan,
 }
 
 /* [namespace boundary] user boundary user; |name| owns the text. */
-static bool plan_personal(struct gush_client *c, struct gush_plan *plan, struct gush_buf *name)
+static bool plan_personal(struct gush_client *c, struct gush_client_plan *plan,
+                          struct gush_buf *name)
 {
     const struct gush_config *config = c->node->config;
     const char *ns = config->client.subscribe_to_user_personal_channel.personal_channel_namespace;
@@ -154,10 +155,10 @@ static bool plan_personal(struct gush_client *c, struct gush_plan *plan, struct 
         fail_error(c, GUSH_ERROR_UNKNOWN_CHANNEL);
         return false;
     }
-    return gush_plan_add(c, plan, gush_buf_span(name), options) != NULL;
+    return gush_client_plan_add(c, plan, gush_buf_span(name), options) != NULL;
 }
 
-static bool plan_request_subs(struct gush_client *c, struct gush_plan *plan,
+static bool plan_request_subs(struct gush_client *c, struct gush_client_plan *plan,
                               const struct gush_connect_request *request)
 {
     size_t denied_n = 0;
@@ -165,7 +166,7 @@ static bool plan_request_subs(struct gush_client *c, struct gush_plan *plan,
     for (size_t i = 0; i < request->subs_n; i++) {
         const struct gush_connect_sub *s = &request->subs[i];
         const struct gush_channel_options *options;
-        struct gush_plan_sub *p = gush_plan_find(plan, s->channel);
+        struct gush_client_plan_sub *p = gush_client_plan_find(plan, s->channel);
 
         if (s->channel.n == 0 ||
             gush_config_channel(c->node->config, s->channel, &options, NULL) != GUSH_OK) {
@@ -180,19 +181,19 @@ static bool plan_request_subs(struct gush_client *c, struct gush_plan *plan,
                     log_denied(c, "subscription not granted", "no rule grants it", s->channel);
                 continue;
             }
-            p = gush_plan_add(c, plan, s->channel, options);
+            p = gush_client_plan_add(c, plan, s->channel, options);
             if (p == NULL)
                 return false;
         }
         p->recover = s->recover;
-        gush_plan_position(p, s->offset, s->epoch);
+        gush_client_plan_position(p, s->offset, s->epoch);
     }
     return true;
 }
 
 /* ---- the connect push ----------------------------------------------------------------------- */
 
-static void queue_result(struct gush_client *c, const struct gush_plan *plan,
+static void queue_result(struct gush_client *c, const struct gush_client_plan *plan,
                          const struct gush_sub_result *subs)
 {
     const struct gush_config *config = c->node->config;
@@ -227,12 +228,12 @@ static void queue_result(struct gush_client *c, const struct gush_plan *plan,
     }
 }
 
-static void queue_connect(struct gush_client *c, const struct gush_plan *plan)
+static void queue_connect(struct gush_client *c, const struct gush_client_plan *plan)
 {
     struct gush_sub_result *subs = gush_zalloc(plan->subs_n + 1, sizeof *subs);
 
     for (size_t i = 0; i < plan->subs_n; i++)
-        gush_plan_result(plan->subs[i], &subs[i]);
+        gush_client_plan_result(plan->subs[i], &subs[i]);
     queue_result(c, plan, subs);
     for (size_t i = 0; i < plan->subs_n; i++) {
         union {
@@ -245,7 +246,7 @@ static void queue_connect(struct gush_client *c, const struct gush_plan *plan)
 }
 
 /* Every channel has answered. Order on the wire: connect, then what was held, then live ones. */
-static void finish(struct gush_client *c, struct gush_plan *plan)
+static void finish(struct gush_client *c, struct gush_client_plan *plan)
 {
     queue_connect(c, plan);
     if (gush__client_ending(c))
@@ -257,7 +258,7 @@ static void finish(struct gush_client *c, struct gush_plan *plan)
                         (uint64_t)c->node->config->client.expired_close_delay_ms;
     gush__client_arm(c);
     for (uint32_t i = 0; i < c->subs_n; i++)
-        gush_plan_go_live(c, c->subs[i]);
+        gush_client_plan_go_live(c, c->subs[i]);
 }
 
 /* ---- the request ---------------------------------------------------------------------------- */
@@ -286,7 +287,7 @@ static void end_earlier(struct gush_client *c)
         gush__clients_end_earlier(c, GUSH_DISCONNECT_CONNECTION_LIMIT);
 }
 
-static void connect_with(struct gush_client *c, struct gush_plan *plan,
+static void connect_with(struct gush_client *c, struct gush_client_plan *plan,
                          const struct gush_connect_request *request,
                          const struct gush_claims *claims)
 {
@@ -297,7 +298,7 @@ static void connect_with(struct gush_client *c, struct gush_plan *plan,
         plan_personal(c, plan, &personal) && plan_request_subs(c, plan, request)) {
         c->state = GUSH_CLIENT_CONNECTING;
         end_earlier(c);
-        gush_plan_run(c, plan);
+        gush_client_plan_run(c, plan);
     }
     gush_buf_fini(&personal);
 }
@@ -315,7 +316,7 @@ void gush_client_connect(struct gush_client *c, const struct gush_connect_reques
         gush_client_disconnect(c, GUSH_DISCONNECT_BAD_REQUEST, NULL);
         return;
     }
-    struct gush_plan *plan = gush_plan_new(c, finish);
+    struct gush_client_plan *plan = gush_client_plan_new(c, finish);
     if (request->token.n > 0) {
         if (accept_token(c, plan, request->token, &claims))
             connect_with(c, plan, request, &claims);

@@ -12,13 +12,14 @@
 
 static struct gush_span plan_key(const void *entry)
 {
-    return ((const struct gush_plan_sub *)entry)->channel;
+    return ((const struct gush_client_plan_sub *)entry)->channel;
 }
 
-struct gush_plan *gush_plan_new(struct gush_client *c,
-                                void (*finish)(struct gush_client *c, struct gush_plan *plan))
+struct gush_client_plan *gush_client_plan_new(struct gush_client *c,
+                                              void (*finish)(struct gush_client *c,
+                                                             struct gush_client_plan *plan))
 {
-    struct gush_plan *plan = GUSH_NEW(struct gush_plan);
+    struct gush_client_plan *plan = GUSH_NEW(struct gush_client_plan);
 
     gush_map_init(&plan->by_channel, plan_key, &c->node->channels.hash_key);
     plan->finish = finish;
@@ -27,9 +28,9 @@ struct gush_plan *gush_plan_new(struct gush_client *c,
     return plan;
 }
 
-void gush_plan_free(struct gush_client *c, struct gush_plan *plan)
+void gush_client_plan_free(struct gush_client *c, struct gush_client_plan *plan)
 {
-    struct gush_plan **at = &c->plans;
+    struct gush_client_plan **at = &c->plans;
 
     while (*at != plan)
         at = &(*at)->next;
@@ -47,23 +48,25 @@ void gush_plan_free(struct gush_client *c, struct gush_plan *plan)
 void gush__client_plans_abandon(struct gush_client *c)
 {
     while (c->plans) {
-        struct gush_plan *plan = c->plans;
+        struct gush_client_plan *plan = c->plans;
         if (plan->abandon)
             plan->abandon(c, plan);
-        gush_plan_free(c, plan);
+        gush_client_plan_free(c, plan);
     }
 }
 
-struct gush_plan_sub *gush_plan_find(const struct gush_plan *plan, struct gush_span channel)
+struct gush_client_plan_sub *gush_client_plan_find(const struct gush_client_plan *plan,
+                                                   struct gush_span channel)
 {
     return gush_map_find(&plan->by_channel, channel);
 }
 
-struct gush_plan_sub *gush_plan_add(struct gush_client *c, struct gush_plan *plan,
-                                    struct gush_span channel,
-                                    const struct gush_channel_options *options)
+struct gush_client_plan_sub *gush_client_plan_add(struct gush_client *c,
+                                                  struct gush_client_plan *plan,
+                                                  struct gush_span channel,
+                                                  const struct gush_channel_options *options)
 {
-    struct gush_plan_sub *found = gush_plan_find(plan, channel);
+    struct gush_client_plan_sub *found = gush_client_plan_find(plan, channel);
     int64_t limit = c->node->config->client.channel_limit;
 
     if (found)
@@ -74,9 +77,9 @@ struct gush_plan_sub *gush_plan_add(struct gush_client *c, struct gush_plan *pla
     }
     if (plan->subs_n == plan->cap) {
         plan->cap = plan->cap ? plan->cap * 2 : 2;
-        plan->subs = gush_realloc(plan->subs, plan->cap * sizeof(struct gush_plan_sub *));
+        plan->subs = gush_realloc(plan->subs, plan->cap * sizeof(struct gush_client_plan_sub *));
     }
-    struct gush_plan_sub *p = GUSH_NEW(struct gush_plan_sub);
+    struct gush_client_plan_sub *p = GUSH_NEW(struct gush_client_plan_sub);
     p->channel = channel;
     p->options = options;
     plan->subs[plan->subs_n++] = p;
@@ -84,7 +87,8 @@ struct gush_plan_sub *gush_plan_add(struct gush_client *c, struct gush_plan *pla
     return p;
 }
 
-void gush_plan_position(struct gush_plan_sub *p, uint64_t offset, struct gush_span epoch)
+void gush_client_plan_position(struct gush_client_plan_sub *p, uint64_t offset,
+                               struct gush_span epoch)
 {
     p->since = offset;
     p->since_epoch_odd = epoch.n > GUSH_EPOCH_MAX;
@@ -101,7 +105,7 @@ static bool overridden(int8_t override, bool option)
     return override < 0 ? option : override > 0;
 }
 
-static struct gush_sub_options sub_options(const struct gush_plan_sub *p)
+static struct gush_sub_options sub_options(const struct gush_client_plan_sub *p)
 {
     static const struct gush_token_override none = {-1, -1, -1, -1, -1};
     const struct gush_token_override *o = p->override ? p->override : &none;
@@ -119,20 +123,21 @@ static struct gush_sub_options sub_options(const struct gush_plan_sub *p)
     return s;
 }
 
-static bool wants_latest(const struct gush_plan_sub *p)
+static bool wants_latest(const struct gush_client_plan_sub *p)
 {
     return p->options->force_recovery_mode == GUSH_RECOVERY_CACHE;
 }
 
 /* A cache subscriber that already has the newest publication. */
-static bool has_latest(const struct gush_plan_sub *p, uint64_t top, const struct gush_epoch *epoch)
+static bool has_latest(const struct gush_client_plan_sub *p, uint64_t top,
+                       const struct gush_epoch *epoch)
 {
     return wants_latest(p) && p->since > 0 && p->since == top && !p->since_epoch_odd &&
            gush_span_eq(gush_epoch_span(&p->since_epoch), gush_epoch_span(epoch));
 }
 
 /* Whether |p|, who left off at a position, is up to date with what was read. */
-static bool is_recovered(const struct gush_plan_sub *p, uint64_t top,
+static bool is_recovered(const struct gush_client_plan_sub *p, uint64_t top,
                          const struct gush_epoch *epoch,
                          struct gush_publication *const *publications, size_t n)
 {
@@ -151,7 +156,7 @@ static bool is_recovered(const struct gush_plan_sub *p, uint64_t top,
 
 /* What the answer of a stream means for the one who asked. |top|, |epoch| and the publications are
  * as read; the array is taken over. */
-static void conclude(struct gush_plan_sub *p, uint64_t top, const struct gush_epoch *epoch,
+static void conclude(struct gush_client_plan_sub *p, uint64_t top, const struct gush_epoch *epoch,
                      struct gush_publication **publications, size_t n)
 {
     struct gush_subscription *sub = p->sub;
@@ -178,7 +183,7 @@ static void touch(struct gush_node *node, struct gush_channel *ch)
     ch->stream->meta_due_ms = gush__node_now_ms(node) + gush__node_meta_ttl_ms(node, ch->options);
 }
 
-static int64_t read_limit(const struct gush_client *c, const struct gush_plan_sub *p)
+static int64_t read_limit(const struct gush_client *c, const struct gush_client_plan_sub *p)
 {
     int64_t max = c->node->config->client.recovery_max_publication_limit;
 
@@ -194,7 +199,8 @@ static void ensure_presence(struct gush_node *node, struct gush_channel *ch,
         ch->presence = gush_presence_new(&node->channels.hash_key);
 }
 
-static void subscribe_local(struct gush_client *c, struct gush_plan_sub *p, struct gush_channel *ch)
+static void subscribe_local(struct gush_client *c, struct gush_client_plan_sub *p,
+                            struct gush_channel *ch)
 {
     struct gush_posting posting = {0};
     struct gush_publication **publications = NULL;
@@ -216,7 +222,8 @@ static void subscribe_local(struct gush_client *c, struct gush_plan_sub *p, stru
         conclude(p, top, &epoch, publications, n);
 }
 
-static struct gush_remote_want want_of(const struct gush_client *c, const struct gush_plan_sub *p)
+static struct gush_remote_want want_of(const struct gush_client *c,
+                                       const struct gush_client_plan_sub *p)
 {
     int64_t limit = read_limit(c, p);
     return (struct gush_remote_want){.client = c->ref,
@@ -228,8 +235,8 @@ static struct gush_remote_want want_of(const struct gush_client *c, const struct
                                      .limit = limit};
 }
 
-static void subscribe_remote(struct gush_client *c, struct gush_plan *plan, struct gush_plan_sub *p,
-                             struct gush_channel *ch)
+static void subscribe_remote(struct gush_client *c, struct gush_client_plan *plan,
+                             struct gush_client_plan_sub *p, struct gush_channel *ch)
 {
     struct gush_posting posting = {0};
     struct gush_remote_calls calls = {0};
@@ -242,7 +249,8 @@ static void subscribe_remote(struct gush_client *c, struct gush_plan *plan, stru
 }
 
 /* The lock part: linked, counted, its place in the channel's order taken. */
-static void subscribe(struct gush_client *c, struct gush_plan *plan, struct gush_plan_sub *p)
+static void subscribe(struct gush_client *c, struct gush_client_plan *plan,
+                      struct gush_client_plan_sub *p)
 {
     struct gush_sub_options options = sub_options(p);
     struct gush_subscription *sub = gush__client_sub_new(c, &options, p->channel);
@@ -269,7 +277,7 @@ static void subscribe(struct gush_client *c, struct gush_plan *plan, struct gush
 /* ---- all of them ----------------------------------------------------------------------------- */
 
 /* It held more than it may: once more from the history, then it is too far behind. */
-static void read_again(struct gush_client *c, struct gush_plan_sub *p)
+static void read_again(struct gush_client *c, struct gush_client_plan_sub *p)
 {
     struct gush_remote_want want = want_of(c, p);
 
@@ -283,10 +291,10 @@ static void read_again(struct gush_client *c, struct gush_plan_sub *p)
 }
 
 /* While others were still to come, somebody may have held too much behind its own answer. */
-static void read_overflowed(struct gush_client *c, struct gush_plan *plan)
+static void read_overflowed(struct gush_client *c, struct gush_client_plan *plan)
 {
     for (size_t i = 0; i < plan->subs_n; i++) {
-        struct gush_plan_sub *p = plan->subs[i];
+        struct gush_client_plan_sub *p = plan->subs[i];
         if (!p->sub->overflowed || !p->sub->positioned)
             continue;
         plan->pending_n++;
@@ -294,7 +302,7 @@ static void read_overflowed(struct gush_client *c, struct gush_plan *plan)
     }
 }
 
-static void answered(struct gush_client *c, struct gush_plan *plan)
+static void answered(struct gush_client *c, struct gush_client_plan *plan)
 {
     if (--plan->pending_n > 0)
         return;
@@ -302,10 +310,10 @@ static void answered(struct gush_client *c, struct gush_plan *plan)
     if (plan->pending_n > 0)
         return;
     plan->finish(c, plan);
-    gush_plan_free(c, plan);
+    gush_client_plan_free(c, plan);
 }
 
-void gush_plan_run(struct gush_client *c, struct gush_plan *plan)
+void gush_client_plan_run(struct gush_client *c, struct gush_client_plan *plan)
 {
     /* The local ones answer at once; the last one must not finish before all were asked. */
     plan->pending_n = 1;
@@ -314,8 +322,8 @@ void gush_plan_run(struct gush_client *c, struct gush_plan *plan)
     answered(c, plan);
 }
 
-static struct gush_plan_sub *find_serial(const struct gush_client *c, uint32_t serial,
-                                         struct gush_plan **plan)
+static struct gush_client_plan_sub *find_serial(const struct gush_client *c, uint32_t serial,
+                                                struct gush_client_plan **plan)
 {
     for (*plan = c->plans; *plan; *plan = (*plan)->next)
         for (size_t i = 0; i < (*plan)->subs_n; i++)
@@ -327,11 +335,11 @@ static struct gush_plan_sub *find_serial(const struct gush_client *c, uint32_t s
 void gush__client_on_answer(struct gush_client *c, uint32_t serial,
                             const struct gush_remote_result *result)
 {
-    struct gush_plan *plan;
+    struct gush_client_plan *plan;
 
     if (gush__client_ending(c))
         return;
-    struct gush_plan_sub *p = find_serial(c, serial, &plan);
+    struct gush_client_plan_sub *p = find_serial(c, serial, &plan);
     if (p == NULL)
         return;
     if (result && !result->ok) {
@@ -355,7 +363,7 @@ void gush__client_on_answer(struct gush_client *c, uint32_t serial,
 /* ---- what the client is told ------------------------------------------------------------------
  */
 
-static struct gush_pub *views(const struct gush_plan_sub *p)
+static struct gush_pub *views(const struct gush_client_plan_sub *p)
 {
     struct gush_pub *v = gush_zalloc(p->publications_n, sizeof *v);
     for (size_t i = 0; i < p->publications_n; i++)
@@ -363,7 +371,7 @@ static struct gush_pub *views(const struct gush_plan_sub *p)
     return v;
 }
 
-void gush_plan_result(const struct gush_plan_sub *p, struct gush_sub_result *r)
+void gush_client_plan_result(const struct gush_client_plan_sub *p, struct gush_sub_result *r)
 {
     struct gush_subscription *sub = p->sub;
 
@@ -397,7 +405,7 @@ static void join(struct gush_client *c, struct gush_subscription *sub)
     gush_frames_unref(frames);
 }
 
-void gush_plan_go_live(struct gush_client *c, struct gush_subscription *sub)
+void gush_client_plan_go_live(struct gush_client *c, struct gush_subscription *sub)
 {
     if (sub->member)
         join(c, sub);

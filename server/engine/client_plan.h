@@ -11,7 +11,7 @@
 #include "server/engine/client_priv.h"
 
 /* One channel: what is asked, and what came of it. */
-struct gush_plan_sub {
+struct gush_client_plan_sub {
     struct gush_subscription *sub; /* NULL until it is made */
     struct gush_span channel;      /* borrowed until the subscription is made */
     const struct gush_channel_options *options;
@@ -30,38 +30,42 @@ struct gush_plan_sub {
     size_t publications_n;
 };
 
-struct gush_plan {
-    struct gush_plan *next; /* of the client's plans */
-    struct gush_plan_sub **subs;
+struct gush_client_plan {
+    struct gush_client_plan *next; /* of the client's plans */
+    struct gush_client_plan_sub **subs;
     size_t subs_n, cap;
     struct gush_map by_channel; /* a request may name very many */
     size_t pending_n;           /* answers still to come */
     /* All channels answered; the plan is freed behind it. */
-    void (*finish)(struct gush_client *c, struct gush_plan *plan);
+    void (*finish)(struct gush_client *c, struct gush_client_plan *plan);
     /* The client ended before that. May be NULL. */
-    void (*abandon)(struct gush_client *c, struct gush_plan *plan);
+    void (*abandon)(struct gush_client *c, struct gush_client_plan *plan);
     void *arg; /* of whoever made the plan */
     bool expires;
     uint32_t ttl_s;
 };
 
-struct gush_plan *gush_plan_new(struct gush_client *c,
-                                void (*finish)(struct gush_client *c, struct gush_plan *plan));
+struct gush_client_plan *gush_client_plan_new(struct gush_client *c,
+                                              void (*finish)(struct gush_client *c,
+                                                             struct gush_client_plan *plan));
 /* Out of the client's list and freed. */
-void gush_plan_free(struct gush_client *c, struct gush_plan *plan);
+void gush_client_plan_free(struct gush_client *c, struct gush_client_plan *plan);
 /* The plan's entry for |channel|, made if need be. Subscriptions and plans together may not be more
  * than client.channel_limit: then the client is ended (3505), and NULL returned. */
-struct gush_plan_sub *gush_plan_add(struct gush_client *c, struct gush_plan *plan,
-                                    struct gush_span channel,
-                                    const struct gush_channel_options *options);
-struct gush_plan_sub *gush_plan_find(const struct gush_plan *plan, struct gush_span channel);
+struct gush_client_plan_sub *gush_client_plan_add(struct gush_client *c,
+                                                  struct gush_client_plan *plan,
+                                                  struct gush_span channel,
+                                                  const struct gush_channel_options *options);
+struct gush_client_plan_sub *gush_client_plan_find(const struct gush_client_plan *plan,
+                                                   struct gush_span channel);
 /* Where the subscriber left off. */
-void gush_plan_position(struct gush_plan_sub *p, uint64_t offset, struct gush_span epoch);
+void gush_client_plan_position(struct gush_client_plan_sub *p, uint64_t offset,
+                               struct gush_span epoch);
 /* Enters every channel. May finish at once. */
-void gush_plan_run(struct gush_client *c, struct gush_plan *plan);
+void gush_client_plan_run(struct gush_client *c, struct gush_client_plan *plan);
 /* What a reply says of |p|. |r|->publications is the caller's to free. */
-void gush_plan_result(const struct gush_plan_sub *p, struct gush_sub_result *r);
+void gush_client_plan_result(const struct gush_client_plan_sub *p, struct gush_sub_result *r);
 /* Behind the push that told: presence, join, held letters, live. */
-void gush_plan_go_live(struct gush_client *c, struct gush_subscription *sub);
+void gush_client_plan_go_live(struct gush_client *c, struct gush_subscription *sub);
 
 #endif

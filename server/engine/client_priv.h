@@ -16,7 +16,7 @@ enum gush_client_state {
     GUSH_CLIENT_CLOSED  /* transport->close was called */
 };
 
-struct gush_plan;
+struct gush_client_plan;
 
 #define gush_client_MAGIC GUSH_MAGIC('c', 'l', 'n', 't')
 struct gush_client {
@@ -43,7 +43,7 @@ struct gush_client {
     struct gush_bytes *conn_info;                /* NULL: empty */
     struct gush_subscription **subs;
     uint32_t subs_n, subs_cap, next_serial;
-    struct gush_plan *plans; /* channels being entered */
+    struct gush_client_plan *plans; /* channels being entered */
     /* monotonic ms; 0: not due */
     uint64_t stale_due, ping_due, expire_due, subs_expire_due, recheck_due, linger_due;
 };
@@ -55,7 +55,7 @@ static inline bool gush__client_ending(const struct gush_client *c)
 
 static inline struct gush_span gush_client_user(const struct gush_client *c)
 {
-    return c->user ? gush_user_name(c->user) : GUSH_SPAN_EMPTY;
+    return c->user ? gush_users_name(c->user) : GUSH_SPAN_EMPTY;
 }
 
 uint64_t gush__client_queue_limit(const struct gush_client *c);

@@ -239,9 +239,16 @@ void gush_broker_on_publication(struct gush_node *node, struct gush_span channel
 /* |ok| false: failed or timed out. Takes |request| back. */
 void gush_broker_on_published(struct gush_node *node, struct gush_broker_request *request, bool ok,
                               uint64_t offset, struct gush_span epoch);
-/* |publications| and |epoch| are borrowed. |offset| is the top of the stream. */
-void gush_broker_on_history(struct gush_node *node, struct gush_broker_request *request, bool ok,
-                            struct gush_publication *const *publications, size_t publications_n,
-                            uint64_t offset, struct gush_span epoch);
+/* What a stream was found to hold. Everything is borrowed for the call. */
+struct gush_broker_history {
+    bool ok; /* false: failed or timed out, and nothing else counts */
+    struct gush_publication *const *publications;
+    size_t publications_n;
+    uint64_t offset; /* the top of the stream */
+    struct gush_span epoch;
+};
+/* Takes |request| back. */
+void gush_broker_on_history(struct gush_node *node, struct gush_broker_request *request,
+                            const struct gush_broker_history *history);
 
 #endif

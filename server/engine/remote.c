@@ -641,19 +641,18 @@ static struct gush_publication **copy_refs(struct gush_publication *const *publi
     return copy;
 }
 
-static void history_done(struct gush_history_call *call, bool ok,
-                         struct gush_publication *const *publications, size_t n, uint64_t top,
-                         struct gush_span epoch)
+static void history_done(struct gush_history_call *call, const struct gush_broker_history *h)
 {
-    uint32_t error = ok ? GUSH_ERROR_NONE : GUSH_ERROR_INTERNAL;
+    uint32_t error = h->ok ? GUSH_ERROR_NONE : GUSH_ERROR_INTERNAL;
 
-    call->offset = top;
-    set_epoch(&call->epoch, epoch);
-    if (ok && call->has_since && call->since_epoch.n && !gush_span_eq(call->since_epoch, epoch)) {
+    call->offset = h->offset;
+    set_epoch(&call->epoch, h->epoch);
+    if (h->ok && call->has_since && call->since_epoch.n &&
+        !gush_span_eq(call->since_epoch, h->epoch)) {
         error = GUSH_ERROR_UNRECOVERABLE_POSITION;
-    } else if (ok) {
-        call->publications = copy_refs(publications, n);
-        call->publications_n = n;
+    } else if (h->ok) {
+        call->publications = copy_refs(h->publications, h->publications_n);
+        call->publications_n = h->publications_n;
     }
     gush__node_answer(&call->call, error);
 }
@@ -709,29 +708,27 @@ static void check_done(struct gush_node *node, struct gush_broker_request *q, bo
     gush_channel_unlock(&node->channels, ch, &posting);
 }
 
-void gush_broker_on_history(struct gush_node *node, struct gush_broker_request *q, bool ok,
-                            struct gush_publication *const *publications, size_t publications_n,
-                            uint64_t top, struct gush_span epoch)
+void gush_broker_on_history(struct gush_node *node, struct gush_broker_request *q,
+                            const struct gush_broker_history *h)
 {
     switch (q->kind) {
     case ASK: {
         struct gush_remote_result *r = GUSH_NEW(struct gush_remote_result);
         atomic_init(&r->refs, 1);
-        r->ok = ok;
-        r->top = top;
-        set_epoch(&r->epoch, epoch);
-        r->publications = copy_refs(publications, publications_n);
-        r->publications_n = publications_n;
+        r->ok = h->ok;
+        r->top = h->offset;
+        set_epoch(&r->epoch, h->epoch);
+        r->publications = copy_refs(h->publications, h->publications_n);
+        r->publications_n = h->publications_n;
         ask_done(node, q, r);
         gush_remote_result_unref(r);
         break;
     }
     case CHECK:
-        check_done(node, q, ok, top, epoch);
+        check_done(node, q, h->ok, h->offset, h->epoch);
         break;
     case HISTORY:
-        history_done(GUSH_CONTAINER(q->call, struct gush_history_call, call), ok, publications,
-                     publications_n, top, epoch);
+        history_done(GUSH_CONTAINER(q->call, struct gush_history_call, call), h);
         break;
     case PUBLISH:
     case REMOVE:

@@ -21,19 +21,19 @@ struct gush_user {
     struct lane_part lanes[];
 };
 
-struct gush_span gush_user_name(const struct gush_user *user)
+struct gush_span gush_users_name(const struct gush_user *user)
 {
     return gush_bytes_span(user->name);
 }
 
-struct gush_client **gush_user_clients(struct gush_user *user, unsigned lane)
+struct gush_client **gush_users_clients(struct gush_user *user, unsigned lane)
 {
     return &user->lanes[lane].first;
 }
 
 static struct gush_span user_key(const void *entry)
 {
-    return gush_user_name(entry);
+    return gush_users_name(entry);
 }
 
 void gush_users_init(struct gush_users *u, const struct gush_hash_key *hash_key, unsigned lanes_n)
@@ -79,7 +79,7 @@ static void forget_if_idle(struct gush_users_shard *sh, struct gush_user *user)
 {
     if (user->connections_n > 0 || user->holds > 0)
         return;
-    gush_map_remove(&sh->map, gush_user_name(user));
+    gush_map_remove(&sh->map, gush_users_name(user));
     gush_bytes_unref(user->name);
     gush_free(user);
 }
@@ -108,7 +108,7 @@ gush_err gush_users_enter(struct gush_users *u, struct gush_span name, unsigned 
 
 void gush_users_leave(struct gush_users *u, struct gush_user *user, unsigned lane)
 {
-    struct gush_users_shard *sh = shard_of(u, gush_user_name(user));
+    struct gush_users_shard *sh = shard_of(u, gush_users_name(user));
 
     gush_mutex_lock(&sh->lock);
     GUSH_ASSERT(user->connections_n > 0 && user->lanes[lane].connections_n > 0);
@@ -143,7 +143,7 @@ struct gush_user *gush_users_hold(struct gush_users *u, struct gush_span name, u
 
 void gush_users_drop(struct gush_users *u, struct gush_user *user)
 {
-    struct gush_users_shard *sh = shard_of(u, gush_user_name(user));
+    struct gush_users_shard *sh = shard_of(u, gush_users_name(user));
 
     gush_mutex_lock(&sh->lock);
     GUSH_ASSERT(user->holds > 0);

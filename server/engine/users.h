@@ -41,8 +41,8 @@ uint64_t gush_users_n(const struct gush_users *u);
 struct gush_user *gush_users_hold(struct gush_users *u, struct gush_span name, uint64_t *lanes);
 void gush_users_drop(struct gush_users *u, struct gush_user *user);
 
-struct gush_span gush_user_name(const struct gush_user *user);
+struct gush_span gush_users_name(const struct gush_user *user);
 /* Head of the list of this user's clients on |lane|. On that lane. */
-struct gush_client **gush_user_clients(struct gush_user *user, unsigned lane);
+struct gush_client **gush_users_clients(struct gush_user *user, unsigned lane);
 
 #endif

@@ -196,7 +196,12 @@ static inline void answer_numbers(struct broker *b, struct asked *a, uint64_t fi
         (void)snprintf(data, sizeof(data), "%llu", (unsigned long long)i);
         list[n++] = numbered(a->channel, i, data);
     }
-    gush_broker_on_history(b->world->node, request, true, list, n, top, gush_span_str(epoch));
+    gush_broker_on_history(b->world->node, request,
+                           &(struct gush_broker_history){.ok = true,
+                                                         .publications = list,
+                                                         .publications_n = n,
+                                                         .offset = top,
+                                                         .epoch = gush_span_str(epoch)});
     while (n > 0)
         gush_publication_unref(list[--n]);
     settle(b->world);
@@ -214,7 +219,7 @@ static inline void answer_failure(struct broker *b, struct asked *a)
     assert_non_null(request);
     a->request = NULL;
     if (a->kind == ASKED_HISTORY)
-        gush_broker_on_history(b->world->node, request, false, NULL, 0, 0, GUSH_SPAN_EMPTY);
+        gush_broker_on_history(b->world->node, request, &(struct gush_broker_history){.ok = false});
     else
         gush_broker_on_published(b->world->node, request, false, 0, GUSH_SPAN_EMPTY);
     settle(b->world);

@@ -375,6 +375,79 @@ static void an_unread_stream_with_listeners_stays_and_counts_later(void **state)
     assert_in_range(live(w).channels, 1, GUSH_CHANNEL_UNREAD_MAX);
 }
 
+/* A stream that began anew under its listeners was never written: it counts. */
+static void what_began_anew_counts_as_unread(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p = peer_new(w, "{\"subs\":{\"hist:a\":{}}}");
+    const struct gush_channel_shard *sh =
+        gush_channel_shard(&w->node->channels, GUSH_SPAN_LIT("hist:a"));
+
+    publish(w, "hist:a", "1");
+    assert_int_equal(sh->unread_n, 0);
+    pass(w, 61500);
+    assert_int_equal(sh->unread_n, 1);
+    assert_int_equal(publish(w, "hist:a", "1"), 1);
+    assert_int_equal(sh->unread_n, 0);
+    assert_int_equal(p->closes_n, 0);
+}
+
+/* ---- the heap of deadlines ------------------------------------------------------------------- */
+
+static void assert_heap(const struct gush_channel_shard *sh)
+{
+    for (uint32_t i = 0; i < sh->heap_n; i++) {
+        assert_int_equal(sh->heap[i]->heap_at, i + 1);
+        if (i > 0)
+            assert_true(sh->heap[(i - 1) / 2]->heap_due_ms <= sh->heap[i]->heap_due_ms);
+    }
+}
+
+static void many_streams_are_forgotten_each_in_its_time(void **state)
+{
+    enum { N = 100, APART_MS = 130 };
+    struct world *w = world_new(state, CONFIG(""));
+    unsigned at = 0;
+
+    for (int i = 0; i < N; i++) {
+        publish(w, name_in_shard(w, "hist:", &at), "x");
+        pass(w, APART_MS);
+    }
+    uint64_t first_ms = w->now_us / 1000 - N * APART_MS;
+    pass(w, 45000);
+    for (int s = 0; s < 18; s++) {
+        uint64_t since_ms = w->now_us / 1000 - first_ms, least = 0, most = 0;
+        for (uint64_t i = 0; i < N; i++) {
+            least += since_ms >= i * APART_MS + 60000 + 1100;
+            most += since_ms >= i * APART_MS + 60000;
+        }
+        assert_heap(&w->node->channels.shards[0]);
+        assert_in_range(live(w).channels, N - most, N - least);
+        pass(w, 1000);
+    }
+    assert_int_equal(live(w).channels, 0);
+}
+
+static void the_heap_stays_a_heap(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+    unsigned at = 0;
+    char names[64][32] = {""};
+
+    for (unsigned n = 0; n < GUSH_CHANNEL_UNREAD_MAX + 600; n++) {
+        char *name = names[gush_rng_below(&w->rng, 64)];
+        (void)snprintf(name, sizeof(names[0]), "%s", name_in_shard(w, "hist:", &at));
+        read_only(w, name);
+        if (gush_rng_below(&w->rng, 3) == 0) /* due sooner than those that are only read */
+            publish(w, names[n % 64][0] ? names[n % 64] : name, "1");
+        if (gush_rng_below(&w->rng, 50) == 0)
+            pass(w, 100);
+        if (n % 50 == 0)
+            assert_heap(&w->node->channels.shards[0]);
+    }
+    assert_heap(&w->node->channels.shards[0]);
+}
+
 static void a_crowd_of_deadlines_is_swept_within_a_second(void **state)
 {
     struct world *w = world_new(state, CONFIG(""));
@@ -424,6 +497,9 @@ int main(void)
         world_test(a_lane_that_sleeps_holds_nobody_up),
         world_test(streams_that_are_only_read_are_limited),
         world_test(an_unread_stream_with_listeners_stays_and_counts_later),
+        world_test(what_began_anew_counts_as_unread),
+        world_test(many_streams_are_forgotten_each_in_its_time),
+        world_test(the_heap_stays_a_heap),
         world_test(a_crowd_of_deadlines_is_swept_within_a_second),
         world_test(a_crowd_in_all_shards_is_swept_within_a_second),
     };

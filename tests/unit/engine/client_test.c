@@ -352,6 +352,22 @@ static void one_frame_of_any_size_fits_an_empty_queue(void **state)
     assert_int_equal(p->closes_n, 0);
 }
 
+static void one_frame_of_any_size_may_wait(void **state)
+{
+    struct world *w = world_new(state, CONFIG(SMALL));
+    struct peer *p = listener(w, "a");
+    char big[3000];
+
+    memset(big, '1', sizeof(big) - 1);
+    big[sizeof(big) - 1] = '\0';
+    p->answer = GUSH_EAGAIN;
+    publish(w, "a", "1");
+    publish(w, "a", big); /* alone behind the write under way */
+    assert_int_equal(p->closes_n, 0);
+    publish(w, "a", "2");
+    expect_dropped(p, 3008);
+}
+
 /* A large frame under way, as a recovery reply may be, leaves the whole queue to what follows. */
 static void a_large_write_does_not_count_against_what_waits(void **state)
 {
@@ -385,17 +401,25 @@ static void who_takes_nothing_for_long_is_slow(void **state)
     expect_dropped(p, 3008);
 }
 
+static void clients_done(struct gush_api_call *call)
+{
+    (void)call;
+}
+
 /* The clock jumps, and something is queued before the timer has a chance. */
 static void an_old_write_is_noticed_when_something_is_queued(void **state)
 {
     struct world *w = world_new(state, CONFIG(",\"queue_max_age\":\"3s\""));
     struct peer *p = listener(w, "a");
+    struct gush_clients_call call = {
+        .call = {.home = w->list[0], .done = clients_done, .dropped = no_drop},
+        .action = GUSH_CLIENTS_UNSUBSCRIBE,
+        .channel = GUSH_SPAN_LIT("b")};
 
     p->answer = GUSH_EAGAIN;
     publish_numbers(w, "a", 1, 2);
     w->now_us += 3500000;
-    struct publishing q = publishing_of("a", "3");
-    publish_begin(w, &q);
+    gush_clients(w->node, &call); /* pushes while letters are opened */
     settle(w);
     expect_dropped(p, 3008);
 }
@@ -557,9 +581,12 @@ static void two_codes_end_without_a_word(void **state)
         struct peer *p = listener(w, "a");
         p->answer = GUSH_EAGAIN;
         publish_numbers(w, "a", 1, 3);
+        p->stays = true;
         gush_client_disconnect(p->client, codes[i], NULL);
         settle(w);
         expect_dropped(p, codes[i]);
+        assert_int_equal(live(w).letters, 1); /* what is under way, nothing behind it */
+        peer_gone(p);
         settle(w);
         assert_int_equal(live(w).letters, 0);
     }
@@ -797,6 +824,7 @@ int main(void)
         world_test(too_many_frames_are_slow),
         world_test(a_reader_in_time_is_never_slow),
         world_test(one_frame_of_any_size_fits_an_empty_queue),
+        world_test(one_frame_of_any_size_may_wait),
         world_test(a_large_write_does_not_count_against_what_waits),
         world_test(who_takes_nothing_for_long_is_slow),
         world_test(an_old_write_is_noticed_when_something_is_queued),

@@ -249,15 +249,12 @@ static void two_verdicts_within_a_second_are_one(void **state)
         answer_top(&broker, a, 5, "E");
     }
     expect_connected(p);
-    while (broker.asked_n < 6) { /* two reads, then a check of each, some time apart */
-        pass(w, 100);
-        while (broker.read < broker.asked_n) {
-            struct asked *a = &broker.asked[broker.read++];
-            answer_top(&broker, a, strcmp(a->channel, "rec:a") == 0 ? 6 : 5, "E");
-        }
-        if (p->closes_n)
-            break;
-    }
+    for (int i = 0; i < 70 && broker.asked_n < 6; i++)
+        pass(w, 100); /* until both are checked */
+    for (int i = 0; i < 2; i++)
+        answer_top(&broker, asked_next(&broker, ASKED_HISTORY, broker.asked[broker.read].channel),
+                   6, "E");
+    expect_open(p);
     pass(w, 1100);
     expect_closed(p, 3010);
 }

@@ -551,7 +551,8 @@ static void an_overflow_waits_for_the_next_connection(void **state)
     /* The answer is on its way to the lane when the connection breaks. */
     struct gush_broker_request *request = a->request;
     a->request = NULL;
-    gush_broker_on_history(w->node, request, true, NULL, 0, 0, GUSH_SPAN_LIT("E"));
+    gush_broker_on_history(w->node, request,
+                           &(struct gush_broker_history){.ok = true, .epoch = GUSH_SPAN_LIT("E")});
     gush_broker_on_disconnected(w->node);
     broker_up(&broker);
     expect_open(p);
@@ -721,7 +722,9 @@ static void a_closed_lane_drops_answers(void **state)
     struct asked *a = asked_next(&broker, ASKED_HISTORY, "rec:a");
     struct gush_broker_request *request = a->request;
     a->request = NULL;
-    gush_broker_on_history(w->node, request, true, NULL, 0, 5, GUSH_SPAN_LIT("E"));
+    gush_broker_on_history(
+        w->node, request,
+        &(struct gush_broker_history){.ok = true, .offset = 5, .epoch = GUSH_SPAN_LIT("E")});
     peer_gone(p);
     gush_lane_close(w->list[1]); /* with the answer in its mailbox */
     settle(w);

@@ -114,8 +114,8 @@ static void a_held_entry_survives_its_connections(void **state)
     assert_int_equal(lanes, 2); /* lane 1 alone */
     gush_users_leave(&users, held, 1);
     assert_int_equal(gush_users_n(&users), 0);
-    assert_true(gush_span_eq_str(gush_user_name(held), "u"));
-    assert_null(*gush_user_clients(held, 1));
+    assert_true(gush_span_eq_str(gush_users_name(held), "u"));
+    assert_null(*gush_users_clients(held, 1));
     gush_users_drop(&users, held);
     assert_null(gush_users_hold(&users, GUSH_SPAN_LIT("u"), &lanes));
 }
