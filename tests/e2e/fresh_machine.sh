@@ -34,10 +34,10 @@ fi
 
 mount --make-rprivate /
 mount -t proc proc "$directory/proc"
-mount -t tmpfs tmpfs "$directory/dev/shm" 2>/dev/null || {
-    mkdir -p "$directory/dev/shm"
-    mount -t tmpfs tmpfs "$directory/dev/shm"
-}
+mkdir -p "$directory/dev/shm" "$directory/dev/pts"
+mount -t tmpfs tmpfs "$directory/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$directory/dev/pts"
+ln -sf pts/ptmx "$directory/dev/ptmx"
 cp /etc/resolv.conf "$directory/etc/resolv.conf"
 
 inside()
