@@ -540,6 +540,46 @@ static void who_holds_too_much_twice_is_too_far_behind(void **state)
     expect_unasked(&broker);
 }
 
+/* It held too much behind its own answer, while another channel of the request had none yet. */
+static void an_overflow_behind_the_answer_reads_again(void **state)
+{
+    struct world *w = broker_world(state, &broker, CONFIG(",\"queue_max_size\":1000"), 1);
+    struct peer *p = peer_new(w, "{\"subs\":{\"a\":{},\"rec:a\":{}}}");
+
+    (void)asked_next(&broker, ASKED_SUBSCRIBE, "a");
+    acknowledge(&broker, "rec:a");
+    answer_top(&broker, asked_next(&broker, ASKED_HISTORY, "rec:a"), 0, "E");
+    send_numbers(&broker, "rec:a", 1, 40, "E");
+    assert_true(live(w).letters < 40);
+    say_subscribed(&broker, "a", 1, true);
+    expect_open(p);
+    answer_top(&broker, asked_next(&broker, ASKED_HISTORY, "rec:a"), 40, "E");
+    expect(p, "{\"connect\":{\"client\":\"~\",\"version\":\"0.0.0 OSS\",\"subs\":{\"a\":{},"
+              "\"rec:a\":{\"recoverable\":true,\"epoch\":\"E\",\"offset\":40,\"positioned\":true}},"
+              "\"session\":\"~\"}}");
+    send_numbers(&broker, "rec:a", 41, 41, "E");
+    expect_numbers(p, "rec:a", 41, 41);
+    expect_open(p);
+}
+
+/* Without a position nothing was promised before the connect push, and nothing is read. */
+static void a_plain_overflow_asks_nothing(void **state)
+{
+    struct world *w = broker_world(state, &broker, CONFIG(",\"queue_max_size\":1000"), 1);
+    struct peer *p = peer_new(w, "{\"subs\":{\"a\":{}}}");
+
+    for (int i = 0; i < 40; i++)
+        send_numbers(&broker, "a", 0, 0, "");
+    assert_true(live(w).letters < 40);
+    acknowledge(&broker, "a");
+    expect_result(p, "a", "");
+    expect_unasked(&broker);
+    p->read = p->heard_n; /* what it could hold, if anything */
+    send_numbers(&broker, "a", 0, 0, "");
+    expect(p, "{\"channel\":\"a\",\"pub\":{\"data\":0}}");
+    expect_open(p);
+}
+
 static void an_overflow_waits_for_the_next_connection(void **state)
 {
     struct world *w = broker_world(state, &broker, CONFIG(",\"queue_max_size\":1000"), 1);
@@ -825,6 +865,8 @@ int main(void)
         broker_test(a_late_failure_of_an_older_connection_is_ignored),
         broker_test(who_holds_too_much_reads_again_once),
         broker_test(who_holds_too_much_twice_is_too_far_behind),
+        broker_test(an_overflow_behind_the_answer_reads_again),
+        broker_test(a_plain_overflow_asks_nothing),
         broker_test(an_overflow_waits_for_the_next_connection),
         broker_test(a_channel_is_left_after_a_second),
         broker_test(who_comes_back_in_time_finds_it_subscribed),
