@@ -132,6 +132,16 @@ static void reading_keeps_a_position_alive(void **state) /* spec: engines 2 */
     }
 }
 
+static void publishing_keeps_a_position_alive(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+
+    for (uint64_t i = 1; i <= 4; i++) {
+        assert_int_equal(publish(w, "hist:a", "1"), i);
+        pass(w, 50000);
+    }
+}
+
 static void subscribing_keeps_a_position_alive(void **state)
 {
     struct world *w = world_new(state, CONFIG(""));
@@ -486,6 +496,7 @@ int main(void)
         world_test(a_forgotten_stream_begins_anew),
         world_test(epoch_survives_the_list_but_not_the_meta_ttl),
         world_test(reading_keeps_a_position_alive),
+        world_test(publishing_keeps_a_position_alive),
         world_test(subscribing_keeps_a_position_alive),
         world_test(positioned_listeners_are_told_that_the_stream_began_anew),
         world_test(a_listener_of_the_new_epoch_is_not_disturbed),
