@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <time.h>
 
@@ -169,22 +170,32 @@ static void unfinished_work_goes_on_at_once(void **state)
     sem_destroy(&r.done);
 }
 
+#define UNDER_WAY_MAX 1000 /* posts of a poster that have not run yet */
+
 struct poster {
     struct gush_loop *loop;
-    atomic_bool closed;
+    atomic_bool closed, stopping;
+    atomic_int under_way;
 };
 
-static void nothing(struct gush_loop *loop, void *arg)
+static void has_run(struct gush_loop *loop, void *arg)
 {
+    struct poster *p = arg;
     (void)loop;
-    (void)arg;
+    atomic_fetch_sub(&p->under_way, 1);
 }
 
+/* Never far ahead of the loop: it would come to its end only after all of it. */
 static void *post_until_closed(void *arg)
 {
     struct poster *p = arg;
-    while (gush_loop_post(p->loop, nothing, NULL))
-        continue;
+    for (;;) {
+        while (atomic_load(&p->under_way) >= UNDER_WAY_MAX && !atomic_load(&p->stopping))
+            sched_yield();
+        atomic_fetch_add(&p->under_way, 1);
+        if (!gush_loop_post(p->loop, has_run, p))
+            break;
+    }
     atomic_store(&p->closed, true);
     return NULL;
 }
@@ -200,6 +211,7 @@ static void posting_into_the_end_is_safe(void **state)
         assert_int_equal(pthread_create(&thread, NULL, post_until_closed, &p), 0);
         gush_loop_stop(p.loop);
         gush_loop_join(p.loop);
+        atomic_store(&p.stopping, true); /* what was dropped never runs */
         pthread_join(thread, NULL);
         assert_true(atomic_load(&p.closed));
         gush_loop_free(p.loop);
