@@ -66,6 +66,7 @@ static void broker_publish(void *arg, const struct gush_broker_publish *publish,
     (void)snprintf(a->data, sizeof(a->data), "%.*s", (int)v.data.n, (const char *)v.data.p);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the shape is the port's */
 static void broker_history(void *arg, struct gush_span channel, bool since, uint64_t offset,
                            bool reverse, int64_t limit, int64_t meta_ttl_s,
                            struct gush_broker_request *request)

@@ -78,7 +78,7 @@ static void many_lists_expire_each_in_its_time(void **state)
         publish(w, name, "x");
         pass(w, APART_MS);
     }
-    uint64_t first_ms = w->now_us / 1000 - N * APART_MS;
+    uint64_t first_ms = w->now_us / 1000 - UINT64_C(1) * N * APART_MS;
     for (int s = 0; s < 22; s++) {
         uint64_t since_ms = w->now_us / 1000 - first_ms, gone_least = 0, gone_most = 0;
         for (uint64_t i = 0; i < N; i++) {
@@ -423,7 +423,7 @@ static void many_streams_are_forgotten_each_in_its_time(void **state)
         publish(w, name_in_shard(w, "hist:", &at), "x");
         pass(w, APART_MS);
     }
-    uint64_t first_ms = w->now_us / 1000 - N * APART_MS;
+    uint64_t first_ms = w->now_us / 1000 - UINT64_C(1) * N * APART_MS;
     pass(w, 45000);
     for (int s = 0; s < 18; s++) {
         uint64_t since_ms = w->now_us / 1000 - first_ms, least = 0, most = 0;

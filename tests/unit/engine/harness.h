@@ -309,7 +309,7 @@ static inline int world_end(void **state)
     for (struct peer *p = w->peers; p; p = p->next)
         if (p->client)
             peer_gone(p);
-    pass(w, (META_TTL_MAX_S + 2) * 1000);
+    pass(w, UINT64_C(1000) * (META_TTL_MAX_S + 2));
     for (unsigned n = 0; live(w).channels > 0 && n < 100; n++)
         pass(w, 1000);
     assert_nothing_lives(w);

@@ -97,8 +97,9 @@ static void what_was_read_stays_when_members_go(void **state)
     assert_counts(p, 0, 0);
     gush_presence_free(p);
     for (size_t k = 0; k < call.clients_n; k++) {
-        unsigned i = 0;
-        assert_int_equal(sscanf((const char *)call.clients[k].client.p, "c%2u", &i), 1);
+        struct gush_span id = call.clients[k].client;
+        uint64_t i = 0;
+        assert_int_equal(gush_parse_u64(gush_span_of(id.p + 1, id.n - 1), &i), GUSH_OK);
         assert_false(seen[i]);
         seen[i] = true;
         assert_true(gush_span_eq_str(call.clients[k].conn_info, "{\"i\":1}"));

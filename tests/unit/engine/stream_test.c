@@ -91,14 +91,14 @@ static size_t model(const struct gush_stream *s, bool has_since, uint64_t since,
 static void compare(const struct gush_stream *s, bool has_since, uint64_t since, bool reverse,
                     int64_t limit)
 {
-    uint64_t offsets[64];
+    uint64_t offsets[64] = {0};
     struct gush_publication **out;
     size_t wanted = model(s, has_since, since, reverse, limit, offsets);
     size_t n = gush_stream_read(s, has_since, since, reverse, limit, &out);
 
     assert_int_equal(n, wanted);
     assert_int_equal(out == NULL, n == 0);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; out && i < n; i++)
         assert_int_equal(gush_publication_offset(out[i]), offsets[i]);
     gush_stream_release(out, n);
 }
