@@ -39,6 +39,8 @@ mount -t tmpfs tmpfs "$directory/dev/shm"
 mount -t devpts -o newinstance,ptmxmode=0666 devpts "$directory/dev/pts"
 ln -sf pts/ptmx "$directory/dev/ptmx"
 cp /etc/resolv.conf "$directory/etc/resolv.conf"
+# An installer or a container runtime writes this one; debootstrap does not.
+[ -f "$directory/etc/hosts" ] || echo '127.0.0.1 localhost' >"$directory/etc/hosts"
 
 inside()
 {
