@@ -224,10 +224,13 @@ static bool open_container(struct gush_json_scan *s, struct nesting *open, enum 
 
     if (open->depth == GUSH_JSON_DEPTH_MAX)
         return fail(s, s->p, GUSH_EDEPTH, "JSON nested too deeply");
+    uint8_t *byte = &open->object[open->depth / 8];
+    if (open->depth % 8 == 0)
+        *byte = 0; /* the room is not zeroed at first: it is large and rarely used */
     if (*s->p == '{')
-        open->object[open->depth / 8] |= bit;
+        *byte |= bit;
     else
-        open->object[open->depth / 8] &= (uint8_t)~bit;
+        *byte &= (uint8_t)~bit;
     *want = *s->p == '{' ? WANT_KEY_OR_CLOSE : WANT_VALUE_OR_CLOSE;
     open->depth++;
     s->p++;

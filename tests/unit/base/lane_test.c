@@ -397,14 +397,13 @@ static void flushing_has_half_a_turn_at_least(void **state)
 {
     struct bench *b = *state;
     struct job flush = job('F', 0, 10);
-    uint64_t start = b->now_us;
 
     post(b, 'a', 5000); /* far over the turn */
     gush_lane_flush(&b->lane, &flush.work);
     assert_true(gush_lane_turn(&b->lane) == GUSH_LANE_CALL_NOW);
     assert_in_range(count(b, 'F') * 10, GUSH_LANE_TURN_US / 2, GUSH_LANE_TURN_US / 2 + 160);
     erase(b);
-    start = b->now_us;
+    uint64_t start = b->now_us;
     gush_lane_turn(&b->lane); /* alone, it has the whole turn */
     assert_in_range(b->now_us - start, GUSH_LANE_TURN_US, GUSH_LANE_TURN_US + 160);
 }

@@ -255,8 +255,8 @@ static void the_limit_bounds_moving_too(void **state)
 
     (void)state;
     for (int i = 0; i < MODEL_N; i++)
-        arm(b, &b->clocks[i], 4 * 64 * 64 + 4000);
-    b->now_ms = 4 * 64 * 64;
+        arm(b, &b->clocks[i], UINT64_C(4) * 64 * 64 + 4000);
+    b->now_ms = UINT64_C(4) * 64 * 64;
     while (gush_wheel_advance(&b->wheel, b->now_ms, b, 10)) {
         assert_true(gush_wheel_next_ms(&b->wheel) <= b->now_ms);
         calls++;
