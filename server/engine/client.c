@@ -112,7 +112,8 @@ static void after_put(struct gush_client *c)
     if (over_limits(c) && !too_old(c)) {
         uint64_t keep_bytes = gush__client_queue_limit(c) / 4 * 3;
         uint32_t keep_n = (uint32_t)c->node->config->client.queue_max_messages / 4 * 3;
-        uint32_t dropped = gush_outbox_drop(&c->out, keep_bytes, keep_n);
+        uint32_t dropped =
+            gush_outbox_drop(&c->out, &c->node->channels.hash_key, keep_bytes, keep_n);
         gush__count(&stats(c)->dropped_frames, dropped);
     }
     if (over_limits(c))

@@ -1,12 +1,15 @@
 #include "server/engine/outbox.h"
 
 #include "server/base/assert.h"
+#include "server/base/map.h"
 #include "server/base/mem.h"
 
-#define FIRST_CAP 4
-#define KEEP_CAP  16 /* a larger ring is given back when the queue runs empty */
-#define OWN       ((uintptr_t)1)
-#define DROPPABLE ((uintptr_t)2)
+#define FIRST_CAP  4
+#define KEEP_CAP   16 /* a larger ring is given back when the queue runs empty */
+#define OWN        ((uintptr_t)1)
+#define DROPPABLE  ((uintptr_t)2)
+#define SUPERSEDED ((uintptr_t)4) /* only while dropping */
+#define FLAGS      (OWN | DROPPABLE | SUPERSEDED)
 
 static struct gush_outbox_entry *entry(const struct gush_outbox *q, uint32_t i)
 {
@@ -21,12 +24,12 @@ static bool is_own(const struct gush_outbox_entry *e)
 /* Of an entry that is not our own frame. */
 static struct gush_delivery *delivery_of(const struct gush_outbox_entry *e)
 {
-    return (struct gush_delivery *)(e->what & ~(OWN | DROPPABLE));
+    return (struct gush_delivery *)(e->what & ~FLAGS);
 }
 
 static struct gush_bytes *bytes_of(const struct gush_outbox_entry *e)
 {
-    return (struct gush_bytes *)(e->what & ~(OWN | DROPPABLE));
+    return (struct gush_bytes *)(e->what & ~FLAGS);
 }
 
 static void release(struct gush_outbox_entry *e)
@@ -154,34 +157,49 @@ static struct gush_span name_of(const struct gush_delivery *d)
     return gush_publication_channel(gush_frames_publication(d->frames));
 }
 
-/* A newer entry of the same "latest" channel waits behind |i|. */
-static bool superseded(const struct gush_outbox *q, uint32_t i)
+static struct gush_span newest_key(const void *entry)
 {
-    struct gush_span name = name_of(delivery_of(entry(q, i)));
-
-    for (uint32_t k = q->n; k-- > i + 1;) {
-        const struct gush_outbox_entry *e = entry(q, k);
-        if ((e->what & DROPPABLE) && gush_span_eq(name_of(delivery_of(e)), name))
-            return true;
-    }
-    return false;
+    return name_of(entry);
 }
 
-uint32_t gush_outbox_drop(struct gush_outbox *q, uint64_t keep_bytes, uint32_t keep_n)
+/* Marks what waits and has a newer one of its channel behind it: one look at each entry. */
+static void mark_superseded(struct gush_outbox *q, const struct gush_hash_key *hash_key)
+{
+    struct gush_map newest;
+
+    gush_map_init(&newest, newest_key, hash_key);
+    for (uint32_t i = q->n; i-- > q->flight_n;) {
+        struct gush_outbox_entry *e = entry(q, i);
+        struct gush_delivery *d = delivery_of(e);
+
+        if ((e->what & DROPPABLE) == 0 || d->policy != GUSH_QUEUE_LATEST)
+            continue;
+        if (gush_map_find(&newest, name_of(d)))
+            e->what |= SUPERSEDED;
+        else
+            gush_map_insert(&newest, d);
+    }
+    gush_map_fini(&newest);
+}
+
+uint32_t gush_outbox_drop(struct gush_outbox *q, const struct gush_hash_key *hash_key,
+                          uint64_t keep_bytes, uint32_t keep_n)
 {
     uint32_t to = q->flight_n, before = q->n;
     uint64_t bytes_n = gush_outbox_waiting_bytes(q);
 
+    mark_superseded(q, hash_key);
     for (uint32_t from = q->flight_n; from < before; from++) {
         struct gush_outbox_entry *e = entry(q, from);
         bool enough = bytes_n <= keep_bytes && before - q->flight_n - (from - to) <= keep_n;
         bool drop = (e->what & DROPPABLE) && !enough &&
-                    (delivery_of(e)->policy == GUSH_QUEUE_DROP_OLDEST || superseded(q, from));
+                    (delivery_of(e)->policy == GUSH_QUEUE_DROP_OLDEST || (e->what & SUPERSEDED));
         if (drop) {
             bytes_n -= e->bytes_n;
             release(e);
             continue;
         }
+        e->what &= ~SUPERSEDED;
         *entry(q, to++) = *e;
     }
     q->n = to;

@@ -7,11 +7,13 @@
 #ifndef GUSH_ENGINE_OUTBOX_H
 #define GUSH_ENGINE_OUTBOX_H
 
+#include "server/base/map.h"
+
 #include "server/engine/delivery.h"
 
 struct gush_outbox_entry {
     uintptr_t
-        what; /* struct gush_delivery, or struct gush_bytes with bit 0 set; bit 1: droppable */
+        what; /* struct gush_delivery, or struct gush_bytes with bit 0 set; bits 1, 2: see .c */
     uint32_t bytes_n;
     uint32_t at_ms; /* when it was queued, truncated */
 };
@@ -53,6 +55,7 @@ void gush_outbox_clear(struct gush_outbox *q);
 uint32_t gush_outbox_age_ms(const struct gush_outbox *q, uint64_t now_ms);
 /* Drops droppable entries that wait, oldest first, until at most |keep_bytes| and |keep_n| wait or
  * none is left; of |latest| channels all but the newest of each. Returns how many went. */
-uint32_t gush_outbox_drop(struct gush_outbox *q, uint64_t keep_bytes, uint32_t keep_n);
+uint32_t gush_outbox_drop(struct gush_outbox *q, const struct gush_hash_key *hash_key,
+                          uint64_t keep_bytes, uint32_t keep_n);
 
 #endif
