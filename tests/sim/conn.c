@@ -79,9 +79,10 @@ static void on_member(struct conn *c, const struct wire_message *m)
         stage_fail("%s, %.*s: %s of '%.*s'", c->name, S(m->channel), join ? "join" : "leave",
                    S(m->client));
     uint8_t *member = member_of(c, v->channel->index, other);
-    if (join && *member != CONN_UNHEARD)
+    bool calls = plan_of(c)->calls; /* then somebody may leave and join again */
+    if (join && (calls ? *member == CONN_JOINED : *member != CONN_UNHEARD))
         stage_fail("%s, %.*s: %s joins again", c->name, S(m->channel), other->name);
-    if (!join && (*member == CONN_LEFT || other == c || !atomic_load(&other->leaving)))
+    if (!join && (*member == CONN_LEFT || other == c || !(calls || atomic_load(&other->leaving))))
         stage_fail("%s, %.*s: a leave of %s out of place", c->name, S(m->channel), other->name);
     *member = join ? CONN_JOINED : CONN_LEFT;
 }
@@ -99,10 +100,39 @@ static void on_published(struct conn *c, const struct wire_message *m)
     const struct view *v = &c->views[c->publishes[at].channel];
     if (!ok && (o->local || m->code != GUSH_ERROR_INTERNAL))
         stage_fail("%s: publish %u got error %u", c->name, m->id, m->code);
-    if (ok && c->publishes[at].subscribed && o->local && !v->channel->lossy && !view_saw(v, id))
+    bool subscribed = v->state == VIEW_TOLD && v->told == c->publishes[at].told;
+    if (ok && subscribed && o->local && !v->channel->lossy && !view_saw(v, id))
         stage_fail("%s, %.*s: the reply to publish %u came before its own push", c->name,
                    S(v->channel->name), m->id);
     oracle_end(o, id, ok ? ORACLE_ACCEPTED : ORACLE_REFUSED, GUSH_SPAN_EMPTY, 0);
+}
+
+static void on_subscribe(struct conn *c, const struct wire_message *m)
+{
+    struct oracle *o = &c->peer->world->oracle;
+    struct view *v = NULL;
+
+    for (uint32_t i = 0; i < o->channels_n; i++) {
+        if (!gush_span_eq(o->channels[i].name, m->channel))
+            continue;
+        v = &c->views[i];
+        if (v->state == VIEW_NONE || v->state == VIEW_OVER)
+            view_again(v, &o->channels[i], c->name, c->asked_tick, c->opened_us);
+        if (c->members[i]) /* who came and went meanwhile, nobody told */
+            memset(c->members[i], CONN_UNHEARD, c->members_n);
+    }
+    if (v == NULL || v->state != VIEW_ASKED || !c->connected || !plan_of(c)->calls)
+        stage_fail("%s: a subscribe push out of place", c->name);
+    view_on_subscribed(v, &m->subs[0]);
+}
+
+static void on_unsubscribe(struct conn *c, const struct wire_message *m)
+{
+    if (m->code != GUSH_UNSUBSCRIBE_SERVER || !c->connected || !plan_of(c)->calls)
+        stage_fail("%s: an unsubscribe push out of place, code %u", c->name, m->code);
+    for (uint32_t i = 0; i < c->peer->world->oracle.channels_n; i++)
+        if (c->views[i].channel && gush_span_eq(c->views[i].channel->name, m->channel))
+            view_end(&c->views[i]); /* it is told so even if it was not subscribed */
 }
 
 static void read_message(struct conn *c, const struct wire_message *m)
@@ -134,8 +164,16 @@ static void read_message(struct conn *c, const struct wire_message *m)
         if (!c->connected)
             stage_fail("%s: a ping before the connect push", c->name);
         break;
-    case WIRE_UNSUBSCRIBE:
     case WIRE_SUBSCRIBE:
+        on_subscribe(c, m);
+        break;
+    case WIRE_UNSUBSCRIBE:
+        on_unsubscribe(c, m);
+        break;
+    case WIRE_REFRESH:
+        if (!plan_of(c)->calls)
+            stage_fail("%s: a refresh push that nobody caused", c->name);
+        break;
     case WIRE_OTHER:
         stage_fail("%s: a push that nobody caused (kind %d)", c->name, (int)m->kind);
     }
@@ -143,9 +181,9 @@ static void read_message(struct conn *c, const struct wire_message *m)
 
 static void trace_message(const struct conn *c, const struct wire_message *m)
 {
-    static const char *const names[] = {"ping",      "pub",   "join",    "leave",
-                                        "unsub",     "sub",   "connect", "disconnect",
-                                        "published", "error", "other"};
+    static const char *const names[] = {"ping",    "pub",       "join",    "leave",
+                                        "unsub",   "sub",       "connect", "disconnect",
+                                        "refresh", "published", "error",   "other"};
 
     if (!stage_traces())
         return;
@@ -301,7 +339,11 @@ static void judge_code(const struct conn *c, uint32_t code)
         ok = plan->remote && (f->lost_of_256 || f->slow_of_256 || f->breaks_n);
         break;
     case GUSH_DISCONNECT_EXPIRED:
-        ok = c->peer->user != 0;
+        ok = c->peer->user || plan->calls;
+        break;
+    case GUSH_DISCONNECT_SUBSCRIPTION_EXPIRED:
+    case WORLD_CALL_CODE:
+        ok = plan->calls;
         break;
     case GUSH_DISCONNECT_CONNECTION_LIMIT:
         ok = c->peer->user && plan->user_limit;
@@ -502,23 +544,24 @@ void conn_free(struct conn *c)
 static const char *members_behind(const struct conn *c, uint32_t channel, char *room, size_t room_n)
 {
     const struct view *v = &c->views[channel];
+    const char *wrong = NULL;
 
-    for (const struct conn *x = c->peer->world->conns; x; x = x->next) {
+    for (const struct conn *x = c->peer->world->conns; x && wrong == NULL; x = x->next) {
         const struct view *xv = &x->views[channel];
         uint8_t heard = x->number < c->members_n ? c->members[channel][x->number] : CONN_UNHEARD;
-        bool late = xv->asked > v->told || x == c;
+        bool late = x == c || xv->asked > v->told;
 
-        if (x->client == NULL && heard == CONN_JOINED)
-            snprintf(room, room_n, "%s, %.*s: no leave of %s", c->name, S(v->channel->name),
+        if (x->link && (x->link->pending || x->dead))
+            continue; /* it may not have read yet where it is */
+        if (heard == CONN_JOINED && xv->state != VIEW_TOLD)
+            wrong = "leave";
+        else if (heard != CONN_JOINED && xv->state == VIEW_TOLD && late)
+            wrong = "join";
+        if (wrong)
+            snprintf(room, room_n, "%s, %.*s: no %s of %s", c->name, S(v->channel->name), wrong,
                      x->name);
-        else if (x->client && !x->dead && xv->state == VIEW_TOLD && late && heard != CONN_JOINED)
-            snprintf(room, room_n, "%s, %.*s: no join of %s", c->name, S(v->channel->name),
-                     x->name);
-        else
-            continue;
-        return room;
     }
-    return NULL;
+    return wrong ? room : NULL;
 }
 
 const char *conn_behind(const struct conn *c, bool final, char *room, size_t room_n)

@@ -37,7 +37,7 @@ struct conn {
     uint32_t number;
     char name[32];
     char id[36];
-    uint64_t opened_us;
+    uint64_t opened_us, asked_tick;
     bool asked;          /* gush_client_connect was called */
     bool connected;      /* the connect push was read */
     bool stalled;        /* reads nothing */
@@ -55,7 +55,8 @@ struct conn {
     uint32_t members_n;
     struct {
         uint32_t channel, id;
-        bool answered, subscribed;
+        bool answered;
+        uint64_t told; /* of the view then; 0: it was not subscribed */
     } publishes[CONN_PUBLISHES_MAX];
     uint32_t publishes_n;
 };

@@ -163,9 +163,15 @@ struct view {
 };
 
 void view_ask(struct view *v, struct oracle_channel *channel, const char *who);
+/* Subscribed by the API at an unknown time behind |since|. */
+void view_again(struct view *v, struct oracle_channel *channel, const char *who, uint64_t since,
+                uint64_t since_us);
+void view_end(struct view *v);
 void view_fini(struct view *v);
 /* The connect push has an entry for it. |message| holds its publications. */
 void view_on_told(struct view *v, const struct wire_sub *sub, const struct wire_message *message);
+/* So says a subscribe push. */
+void view_on_subscribed(struct view *v, const struct wire_sub *sub);
 void view_on_publication(struct view *v, const struct wire_pub *pub);
 bool view_saw(const struct view *v, uint32_t id);
 /* At rest: NULL, or what is missing. |strict| false: only what even a lost connection allows. */

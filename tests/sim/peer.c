@@ -99,6 +99,7 @@ static void peer_connect(void *arg)
         if (p->wants & 1u << i)
             ask(c, i, &subs[request.subs_n++]);
     c->asked = true;
+    c->asked_tick = oracle_tick(&p->world->oracle);
     stage_trace("%s connects as %.36s", c->name, c->id);
     gush_client_connect(c->client, &request);
     gush_buf_fini(&token);
@@ -166,7 +167,7 @@ static void say_something(struct conn *c)
     uint32_t at = c->publishes_n++;
     c->publishes[at].channel = channel;
     c->publishes[at].id = id;
-    c->publishes[at].subscribed = c->views[channel].state == VIEW_TOLD;
+    c->publishes[at].told = c->views[channel].state == VIEW_TOLD ? c->views[channel].told : 0;
     c->publishes[at].answered = false;
     stage_trace("%s publishes %u in %u", c->name, id, channel);
     gush_client_publish(c->client, at + 2, w->oracle.channels[channel].name, payload);

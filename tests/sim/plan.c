@@ -69,6 +69,7 @@ void plan_patch(const struct plan *plan, struct gush_config *config)
     config->client.stale_close_delay_ms = plan->stale_ms;
     config->client.user_connection_limit = plan->user_limit;
     config->client.expired_close_delay_ms = 1000;
+    config->client.expired_sub_close_delay_ms = 1000;
     config->client.channel_position_check_delay_ms = (int64_t)plan->check_ms;
     config->lanes.backlog_bytes = plan->doors ? 2000 : 64 << 20;
     config->lanes.backlog_deliveries = plan->doors ? 8 : 1000000;
@@ -234,6 +235,7 @@ void plan_make(struct plan *p, uint64_t seed, bool threads)
     p->rude = once_in(d, 6);
     p->tokens = once_in(d, 3);
     p->user_limit = once_in(d, 2) ? 2 : 0;
+    p->calls = once_in(d, 4);
     p->lonely = once_in(d, 8);
     if (p->lonely) {
         p->peers_n = 1 + below(d, 3);

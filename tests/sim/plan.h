@@ -42,6 +42,7 @@ struct plan {
     bool rude;       /* the end comes in the middle of everything */
     bool lonely;     /* nobody is there for seconds */
     bool tokens;     /* some have a user, and an end */
+    bool calls;      /* the API subscribes, unsubscribes, disconnects, refreshes */
     int64_t user_limit;
     bool abrupt; /* a lane closes as soon as its clients are gone */
     uint32_t lanes_n, peers_n, publishers_n, ops_n, phases_n;

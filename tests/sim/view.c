@@ -19,6 +19,25 @@ void view_ask(struct view *v, struct oracle_channel *channel, const char *who)
     v->asked_us = stage_now_us();
 }
 
+void view_again(struct view *v, struct oracle_channel *channel, const char *who, uint64_t since,
+                uint64_t since_us)
+{
+    v->channel = channel;
+    v->who = who;
+    v->state = VIEW_ASKED;
+    v->asked = since;
+    v->asked_us = since_us;
+    v->recover = false;
+    v->from = 0;
+    v->from_epoch.n = 0;
+}
+
+void view_end(struct view *v)
+{
+    if (v->state == VIEW_TOLD)
+        v->state = VIEW_OVER;
+}
+
 void view_fini(struct view *v)
 {
     gush_free(v->seen);
@@ -134,6 +153,11 @@ void view_on_told(struct view *v, const struct wire_sub *sub, const struct wire_
         justify_refusal(v, sub);
     for (uint32_t i = 0; i < sub->pubs_n; i++)
         view_on_publication(v, &message->pubs[sub->pubs_at + i]);
+}
+
+void view_on_subscribed(struct view *v, const struct wire_sub *sub)
+{
+    view_on_told(v, sub, NULL);
 }
 
 /* ---- Publications ---------------------------------------------------------------------------- */

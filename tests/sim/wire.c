@@ -205,6 +205,10 @@ static const char *json_message(struct gush_json_value message, struct wire_mess
             m->kind = WIRE_PUBLISHED;
         } else if (is(k, "subscribe")) {
             m->kind = WIRE_SUBSCRIBE;
+            struct wire_sub *sub = add_sub(m);
+            why = sub ? json_sub(v, sub, m) : "two subscriptions";
+        } else if (is(k, "refresh")) {
+            m->kind = WIRE_REFRESH;
         } else {
             m->kind = WIRE_OTHER;
         }
@@ -372,6 +376,26 @@ static const char *proto_member_event(struct gush_span event, enum wire_kind kin
     return ended(&c);
 }
 
+/* The push numbers its fields otherwise than the result. */
+static const char *proto_subscribe(struct gush_span subscribe, struct wire_message *m)
+{
+    struct gush_cursor c = gush_cursor_over(subscribe);
+    struct wire_sub *s = add_sub(m);
+    struct field f;
+
+    while (s && next_field(&c, &f)) {
+        if (f.number == 1)
+            s->recoverable = f.v;
+        else if (f.number == 4)
+            s->epoch = f.s;
+        else if (f.number == 5)
+            s->offset = f.v;
+        else if (f.number == 6)
+            s->positioned = f.v;
+    }
+    return s ? ended(&c) : "two subscriptions";
+}
+
 static const char *proto_push_field(const struct field *f, struct wire_message *m)
 {
     switch (f->number) {
@@ -389,11 +413,14 @@ static const char *proto_push_field(const struct field *f, struct wire_message *
         return proto_end(f->s, WIRE_UNSUBSCRIBE, 2, m);
     case 9:
         m->kind = WIRE_SUBSCRIBE;
-        return NULL;
+        return proto_subscribe(f->s, m);
     case 10:
         return proto_connect(f->s, 4, m);
     case 11:
         return proto_end(f->s, WIRE_DISCONNECT, 1, m);
+    case 12:
+        m->kind = WIRE_REFRESH;
+        return NULL;
     default:
         m->kind = WIRE_OTHER;
         return NULL;

@@ -25,6 +25,7 @@ enum wire_kind {
     WIRE_SUBSCRIBE,
     WIRE_CONNECT,
     WIRE_DISCONNECT,
+    WIRE_REFRESH,
     WIRE_PUBLISHED, /* reply to publish */
     WIRE_ERROR,     /* reply */
     WIRE_OTHER
@@ -50,7 +51,7 @@ struct wire_message {
     struct gush_span client; /* connect, join, leave */
     uint32_t code;           /* disconnect, unsubscribe, error */
     uint32_t subs_n, pubs_n;
-    struct wire_sub subs[WIRE_SUBS_MAX];
+    struct wire_sub subs[WIRE_SUBS_MAX]; /* a subscribe push: the first */
     struct wire_pub pubs[WIRE_PUBS_MAX]; /* a publication push: the first */
 };
 
