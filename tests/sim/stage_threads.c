@@ -95,7 +95,7 @@ void stage_sleep(uint64_t us)
 {
     struct timespec t = {(time_t)(us / 1000000), (long)(us % 1000000 * 1000)};
 
-    while (nanosleep(&t, &t) != 0 && errno == EINTR) {
+    while (nanosleep(&t, &t) != 0 && errno == EINTR) { /* allow sleep: plays real time passing */
     }
 }
 
