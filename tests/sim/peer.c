@@ -218,10 +218,13 @@ void peer_notice(struct peer *p)
     world_later(p->wl, peer_soon(p) * peer_below(p, 4), peer_act, p);
 }
 
-void peer_invite(struct peer *p)
+bool peer_invite(struct peer *p)
 {
-    if (p->conn && p->conn->client == NULL && peer_below(p, 2))
+    bool comes = p->conn && p->conn->client == NULL && peer_below(p, 2);
+
+    if (comes)
         peer_come(p);
+    return comes;
 }
 
 void peer_init(struct peer *p, struct world *w, uint32_t index)

@@ -39,8 +39,8 @@ struct peer {
 void peer_init(struct peer *peer, struct world *world, uint32_t index);
 /* On the lane: the world entered another phase. Plans what the peer does in it. */
 void peer_notice(struct peer *peer);
-/* On the lane: this would be a good moment to come. */
-void peer_invite(struct peer *peer);
+/* On the lane: this would be a good moment to come. True: it did. */
+bool peer_invite(struct peer *peer);
 /* The engine let go of its connection. */
 void peer_on_gone(struct peer *peer);
 /* At rest, at the end: every pair of connections agrees. */

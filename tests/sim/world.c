@@ -116,12 +116,15 @@ static void invite(void *arg)
     }
 }
 
-static void accept_invitation(struct world_lane *wl)
+static bool accept_invitation(struct world_lane *wl)
 {
+    bool any = false;
+
     wl->lane.now_us = stage_now_us();
     for (uint32_t i = 0; i < wl->world->plan.peers_n; i++)
         if (wl->world->peers[i].wl == wl)
-            peer_invite(&wl->world->peers[i]);
+            any |= peer_invite(&wl->world->peers[i]);
+    return any;
 }
 
 static bool has_clients(const struct world_lane *wl)
@@ -173,9 +176,8 @@ static void lane_run(void *arg)
         if (atomic_load(&w->freeze))
             stand_still(wl);
         notice_phase(wl);
-        if (atomic_exchange(&wl->invited, false))
-            accept_invitation(wl);
-        bool happened = run_events(wl);
+        bool happened = atomic_exchange(&wl->invited, false) && accept_invitation(wl);
+        happened |= run_events(wl);
         if (atomic_load(&wl->woken) || happened || stage_now_us() >= wl->turn_due_us)
             turn(wl);
         if (atomic_load(&w->ending) && !has_clients(wl))
@@ -266,6 +268,20 @@ static const char *behind(struct world *w, bool final, char *room, size_t room_n
     return why;
 }
 
+/* Reads every stream while nothing happens. Somebody may come behind a read: then it does not
+ * count. */
+static void read_at_rest(struct world *w)
+{
+    uint64_t tick;
+
+    stage_settle(QUIET_US);
+    do {
+        tick = atomic_load(&w->oracle.tick);
+        publisher_read_streams(w);
+        stage_settle(QUIET_US);
+    } while (stage_is_virtual() && atomic_load(&w->oracle.tick) != tick);
+}
+
 /* Everybody is where the log is, or was told. Virtual: now. Threads: soon. */
 static void judge_rest(struct world *w, bool final)
 {
@@ -274,9 +290,7 @@ static void judge_rest(struct world *w, bool final)
     const char *why;
 
     for (;;) {
-        stage_settle(QUIET_US);
-        publisher_read_streams(w);
-        stage_settle(QUIET_US);
+        read_at_rest(w);
         freeze(w);
         why = behind(w, final, room, sizeof room);
         thaw(w);
