@@ -282,7 +282,7 @@ static gush_err port_send(void *conn, const struct gush_frame *frames, size_t fr
  * not read yet, nobody knows which. */
 static bool stream_may_be_new(const struct conn *c)
 {
-    bool may = false;
+    bool may = c->link->pending && plan_of(c)->meta_expires;
 
     for (uint32_t i = 0; i < c->peer->world->oracle.channels_n; i++) {
         const struct view *v = &c->views[i];
@@ -298,7 +298,7 @@ static bool stream_may_be_new(const struct conn *c)
 /* Behind a broker: somewhere it is not where the stream is. */
 static bool something_is_missing(const struct conn *c)
 {
-    bool missing = false;
+    bool missing = c->link->pending; /* who knows what it did not read */
 
     for (uint32_t i = 0; i < c->peer->world->oracle.channels_n; i++) {
         const struct view *v = &c->views[i];
