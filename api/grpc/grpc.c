@@ -12,10 +12,6 @@
 #include "api/core/methods.h"
 #include "api/grpc/grpc_priv.h"
 
-#define POSTED_N            64
-#define STREAMS_MAX         1000 /* calls of one connection; more wait on the peer's side */
-#define REQUEST_MAX_DEFAULT ((size_t)4 << 20)
-#define REQUEST_TIMEOUT_MS  30000
 #define WAITING_MAX         1024
 #define WAITING_MAX_BYTES   ((size_t)64 << 20)
 #define NOTE_TRANSPORT_MODE 0x100u /* beside the method's number */
@@ -276,21 +272,16 @@ struct gush_api_grpc *gush_api_grpc_new(struct gush_node *node)
     return api;
 }
 
-struct gush_rpc_server *gush_api_grpc_server_new(struct gush_api_grpc *api,
-                                                 struct gush_rpc_queue **queues, size_t queues_n)
+const struct gush_rpc_service *gush_api_grpc_service(const struct gush_api_grpc *api)
 {
-    int64_t max = gush_node_config(api->node)->grpc_api.max_receive_message_size;
-    struct gush_rpc_server_options options = {.name = "grpc_api",
-                                              .queues = queues,
-                                              .queues_n = queues_n,
-                                              .services = &api->service,
-                                              .services_n = 1,
-                                              .request_max_bytes = REQUEST_MAX_DEFAULT,
-                                              .request_timeout_ms = REQUEST_TIMEOUT_MS,
-                                              .posted_n = POSTED_N,
-                                              .streams_max = STREAMS_MAX};
+    return &api->service;
+}
 
+void gush_api_grpc_attach(struct gush_api_grpc *api, struct gush_rpc_server *server,
+                          struct gush_rpc_queue *const *queues, size_t queues_n)
+{
     GUSH_ASSERT(api->server == NULL);
+    api->server = server;
     api->doors = gush_zalloc(queues_n, sizeof(api->doors[0]));
     api->doors_n = queues_n;
     for (size_t i = 0; i < queues_n; i++) {
@@ -298,10 +289,6 @@ struct gush_rpc_server *gush_api_grpc_server_new(struct gush_api_grpc *api,
         api->doors[i].door.lane = gush_rpc_queue_lane(queues[i]);
         api->doors[i].door.letter.kind = &door_kind;
     }
-    if (max > 0)
-        options.request_max_bytes = (size_t)max;
-    api->server = gush_rpc_server_new(&options);
-    return api->server;
 }
 
 void gush_api_grpc_free(struct gush_api_grpc *api)

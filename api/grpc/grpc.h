@@ -10,7 +10,7 @@
  * Owner     server/app
  * Thread    new, free: the main one; the rest happens on the queues' lanes
  * Lifetime  new .. its server was freed .. free
- * Limits    grpc_api.max_receive_message_size; api/core/methods.h; waiting requests of one lane
+ * Limits    its server's; api/core/methods.h; waiting requests of one lane
  * spec: server API 1.6, 2 */
 #ifndef GUSH_API_GRPC_H
 #define GUSH_API_GRPC_H
@@ -27,9 +27,11 @@ struct gush_api_grpc;
 struct gush_api_grpc *gush_api_grpc_new(struct gush_node *node);
 void gush_api_grpc_free(struct gush_api_grpc *api);
 
-/* Its server over |queues|, which stay the caller's (array too). The caller starts, feeds, stops
- * and frees it. Once. */
-struct gush_rpc_server *gush_api_grpc_server_new(struct gush_api_grpc *api,
-                                                 struct gush_rpc_queue **queues, size_t queues_n);
+/* What a server offers to serve this. Valid until free. */
+const struct gush_rpc_service *gush_api_grpc_service(const struct gush_api_grpc *api);
+/* Says which server serves it, over |queues|: doors are kept for each, and |server| pauses while
+ * requests wait there. Once, before the server starts. */
+void gush_api_grpc_attach(struct gush_api_grpc *api, struct gush_rpc_server *server,
+                          struct gush_rpc_queue *const *queues, size_t queues_n);
 
 #endif

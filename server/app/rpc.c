@@ -1,33 +1,73 @@
-/* rpc: the gRPC servers, on queues that they share. */
-#include <stdio.h>
+/* rpc: the gRPC servers, on queues that they share. Each server is a list of services and limits;
+ * what the services do is theirs. */
+#include "server/rpc/server.h"
 
 #include "api/grpc/grpc.h"
 #include "server/app/app_priv.h"
 #include "transports/grpc_uni/grpc_uni.h"
 
+#define REQUEST_MAX_DEFAULT    ((size_t)4 << 20) /* gRPC's own */
+#define API_POSTED_N           64
+#define API_STREAMS_MAX        1000 /* calls of one connection; more wait on the peer's side */
+#define API_REQUEST_TIMEOUT_MS 30000
+#define UNI_POSTED_N           16
+
+static size_t request_max(int64_t configured)
+{
+    return configured > 0 ? (size_t)configured : REQUEST_MAX_DEFAULT;
+}
+
+/* The backend's server: short calls, many of them. */
+static void new_api_server(struct gush_app *app)
+{
+    struct gush_rpc_server_options options = {
+        .name = "grpc_api",
+        .queues = app->queues,
+        .queues_n = app->queues_n,
+        .request_max_bytes = request_max(app->config->grpc_api.max_receive_message_size),
+        .request_timeout_ms = API_REQUEST_TIMEOUT_MS,
+        .posted_n = API_POSTED_N,
+        .streams_max = API_STREAMS_MAX};
+
+    app->api_grpc = gush_api_grpc_new(app->node);
+    options.services[0] = gush_api_grpc_service(app->api_grpc);
+    app->api_server = gush_rpc_server_new(&options);
+    gush_api_grpc_attach(app->api_grpc, app->api_server, app->queues, app->queues_n);
+}
+
+/* The subscribers' server: long streams, lean. */
+static void new_uni_server(struct gush_app *app)
+{
+    int64_t stale_ms = app->config->client.stale_close_delay_ms;
+    struct gush_rpc_server_options options = {
+        .name = "uni_grpc",
+        .queues = app->queues,
+        .queues_n = app->queues_n,
+        .request_max_bytes = request_max(app->config->uni_grpc.max_receive_message_size),
+        .request_timeout_ms = stale_ms > 0 ? (uint64_t)stale_ms : 0,
+        .posted_n = UNI_POSTED_N,
+        .lean = true};
+
+    app->grpc_uni = gush_grpc_uni_new(app->node);
+    options.services[0] = gush_grpc_uni_service(app->grpc_uni);
+    app->uni_server = gush_rpc_server_new(&options);
+}
+
 gush_err gush__app_rpc(struct gush_app *app, char *message, size_t message_n)
 {
-    const struct gush_config *c = app->config;
-
     (void)message;
     (void)message_n;
-    if (c->grpc_api.enabled) {
-        app->api_grpc = gush_api_grpc_new(app->node);
-        app->api_server = gush_api_grpc_server_new(app->api_grpc, app->queues, app->queues_n);
-    }
-    if (c->uni_grpc.enabled) {
-        app->grpc_uni = gush_grpc_uni_new(app->node);
-        app->uni_server = gush_grpc_uni_server_new(app->grpc_uni, app->queues, app->queues_n);
-    }
+    if (app->config->grpc_api.enabled)
+        new_api_server(app);
+    if (app->config->uni_grpc.enabled)
+        new_uni_server(app);
     return GUSH_OK;
 }
 
 void gush__app_rpc_free(struct gush_app *app)
 {
-    if (app->api_server)
-        gush_rpc_server_free(app->api_server);
-    if (app->uni_server)
-        gush_rpc_server_free(app->uni_server);
+    gush_rpc_server_free(app->api_server);
+    gush_rpc_server_free(app->uni_server);
     gush_api_grpc_free(app->api_grpc);
     gush_grpc_uni_free(app->grpc_uni);
 }

@@ -132,8 +132,8 @@ static const struct gush_rpc_service *admit(const struct gush_rpc_server *server
         snprintf(verdict->message, sizeof(verdict->message), "malformed method name");
         return NULL;
     }
-    for (size_t i = 0; i < server->options.services_n; i++) {
-        const struct gush_rpc_service *service = &server->options.services[i];
+    for (size_t i = 0; server->options.services[i] != NULL; i++) {
+        const struct gush_rpc_service *service = server->options.services[i];
 
         if (!gush_span_eq_str(name, service->name))
             continue;

@@ -24,7 +24,8 @@
 
 struct gush_rpc_server;
 
-#define GUSH_RPC_MESSAGE_MAX 200
+#define GUSH_RPC_MESSAGE_MAX  200
+#define GUSH_RPC_SERVICES_MAX 7
 
 /* What came with the headers; valid during admit only. */
 struct gush_rpc_head {
@@ -62,8 +63,8 @@ struct gush_rpc_server_options {
     const char *name;               /* in logs */
     struct gush_rpc_queue **queues; /* borrowed array and queues */
     size_t queues_n;
-    const struct gush_rpc_service *services; /* borrowed */
-    size_t services_n;
+    /* borrowed; the first NULL ends the list */
+    const struct gush_rpc_service *services[GUSH_RPC_SERVICES_MAX + 1];
     size_t request_max_bytes;    /* one message, decompressed */
     uint64_t request_timeout_ms; /* from the headers to the whole message; 0: none */
     unsigned posted_n;           /* requests kept posted on each queue */

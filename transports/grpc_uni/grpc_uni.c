@@ -12,9 +12,7 @@
 #include "server/engine/client.h"
 #include "server/engine/port_transport.h"
 
-#define BURST_N             32
-#define POSTED_N            16
-#define REQUEST_MAX_DEFAULT ((size_t)4 << 20) /* gRPC's own */
+#define BURST_N 32
 
 struct gush_grpc_uni {
     struct gush_node *node;
@@ -201,26 +199,9 @@ struct gush_grpc_uni *gush_grpc_uni_new(struct gush_node *node)
     return uni;
 }
 
-struct gush_rpc_server *gush_grpc_uni_server_new(const struct gush_grpc_uni *uni,
-                                                 struct gush_rpc_queue **queues, size_t queues_n)
+const struct gush_rpc_service *gush_grpc_uni_service(const struct gush_grpc_uni *uni)
 {
-    const struct gush_config *config = gush_node_config(uni->node);
-    int64_t max = config->uni_grpc.max_receive_message_size;
-    int64_t stale_ms = config->client.stale_close_delay_ms;
-    struct gush_rpc_server_options options = {.name = "uni_grpc",
-                                              .queues = queues,
-                                              .queues_n = queues_n,
-                                              .services = &uni->service,
-                                              .services_n = 1,
-                                              .request_max_bytes = REQUEST_MAX_DEFAULT,
-                                              .posted_n = POSTED_N,
-                                              .lean = true};
-
-    if (max > 0)
-        options.request_max_bytes = (size_t)max;
-    if (stale_ms > 0)
-        options.request_timeout_ms = (uint64_t)stale_ms;
-    return gush_rpc_server_new(&options);
+    return &uni->service;
 }
 
 void gush_grpc_uni_free(struct gush_grpc_uni *uni)

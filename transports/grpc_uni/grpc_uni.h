@@ -5,14 +5,11 @@
  * Owner     server/app
  * Thread    new, free: the main one; the rest happens on the queues' lanes
  * Lifetime  new .. its server was freed .. free
- * Limits    uni_grpc.max_receive_message_size; GUSH_CONNECT_MEMBERS_MAX members in a request
+ * Limits    its server's; GUSH_CONNECT_MEMBERS_MAX members in a request
  * spec: transports 9, T1, T2 */
 #ifndef GUSH_TRANSPORT_GRPC_UNI_H
 #define GUSH_TRANSPORT_GRPC_UNI_H
 
-#include <stddef.h>
-
-#include "server/rpc/queue.h"
 #include "server/rpc/server.h"
 
 #include "server/engine/node.h"
@@ -22,9 +19,7 @@ struct gush_grpc_uni;
 struct gush_grpc_uni *gush_grpc_uni_new(struct gush_node *node);
 void gush_grpc_uni_free(struct gush_grpc_uni *uni);
 
-/* A server for its streams over |queues|, which stay the caller's (array too). The caller starts,
- * feeds, stops and frees it. */
-struct gush_rpc_server *gush_grpc_uni_server_new(const struct gush_grpc_uni *uni,
-                                                 struct gush_rpc_queue **queues, size_t queues_n);
+/* What a server offers to serve this. Valid until free. */
+const struct gush_rpc_service *gush_grpc_uni_service(const struct gush_grpc_uni *uni);
 
 #endif

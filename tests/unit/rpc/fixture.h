@@ -335,8 +335,7 @@ static inline struct fixture *fixture_new(struct fixture_options o)
     struct fixture *f = GUSH_NEW(struct fixture);
     struct gush_rpc_server_options so = {.name = "test",
                                          .queues = f->queues,
-                                         .services = f->services,
-                                         .services_n = 2,
+                                         .services = {&f->services[0], &f->services[1]},
                                          .request_max_bytes = REQUEST_MAX,
                                          .request_timeout_ms = o.request_timeout_ms,
                                          .posted_n = o.posted_n ? o.posted_n : 8,
