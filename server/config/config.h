@@ -73,6 +73,24 @@ struct gush_token_config {
     char *audience, *issuer, *user_id_claim;
 };
 
+/* One PEM value is PEM itself, base64 of it, or the path of a file, in this order. */
+struct gush_tls_config {
+    bool enabled;
+    char *cert_pem, *key_pem;          /* own; a server needs both */
+    char *client_ca_pem;               /* not "": clients must show a certificate of it */
+    char *server_ca_pem, *server_name; /* client role, as the next one */
+    bool insecure_skip_verify;
+};
+
+/* What a gRPC port does with connections as such.  (all gush; 0 and less: no limit, never) */
+struct gush_grpc_port_config {
+    int64_t keepalive_time_ms, keepalive_timeout_ms, keepalive_min_time_ms;
+    int64_t max_connection_age_ms, max_connection_age_grace_ms, max_connection_idle_ms;
+    int64_t max_concurrent_streams;
+    int64_t connection_limit, connection_limit_per_address;
+    int64_t handshake_timeout_ms;
+};
+
 struct gush_config {
     struct {
         char *address, *internal_address, *internal_port; /* "" = not set */
@@ -122,12 +140,16 @@ struct gush_config {
         bool enabled, reflection;
         char *address, *key, *error_mode;
         int64_t port, max_receive_message_size;
+        struct gush_tls_config tls;
+        struct gush_grpc_port_config net;
     } grpc_api;
     struct {
         bool enabled;
         char *address;
         int64_t port, max_receive_message_size;
         int64_t ping_interval_ms; /* gush: 25s whatever client.ping_interval says */
+        struct gush_tls_config tls;
+        struct gush_grpc_port_config net;
     } uni_grpc;
     struct {
         bool enabled;

@@ -35,6 +35,42 @@
 #define OURS                 .flags = GUSH__OURS
 #define SECRET               .flags = GUSH__SECRET
 
+/* The TLS object at |key|, into the gush_tls_config |member|. */
+#define TLS_ROWS(key, member)                                                                      \
+    {BOOLEAN(key ".enabled", AT(bool, member.enabled))},                                           \
+        {STRING(key ".cert_pem", AT(char *, member.cert_pem), "")},                                \
+        {STRING(key ".key_pem", AT(char *, member.key_pem), ""), SECRET},                          \
+        {STRING(key ".client_ca_pem", AT(char *, member.client_ca_pem), "")},                      \
+        {STRING(key ".server_ca_pem", AT(char *, member.server_ca_pem), "")},                      \
+        {BOOLEAN(key ".insecure_skip_verify", AT(bool, member.insecure_skip_verify))},             \
+    {                                                                                              \
+        STRING(key ".server_name", AT(char *, member.server_name), "")                             \
+    }
+
+/* What the gRPC port of section |key| does with connections, into |net|. */
+#define GRPC_PORT_ROWS(key, net)                                                                   \
+    {MILLIS(key ".keepalive_time", AT(int64_t, net.keepalive_time_ms), "25s", INT64_MIN), OURS},   \
+        {MILLIS(key ".keepalive_timeout", AT(int64_t, net.keepalive_timeout_ms), "5s", 0), OURS},  \
+        {MILLIS(key ".keepalive_min_time", AT(int64_t, net.keepalive_min_time_ms), "5s",           \
+                INT64_MIN),                                                                        \
+         OURS},                                                                                    \
+        {MILLIS(key ".max_connection_age", AT(int64_t, net.max_connection_age_ms), "", 0), OURS},  \
+        {MILLIS(key ".max_connection_age_grace", AT(int64_t, net.max_connection_age_grace_ms),     \
+                "10s", INT64_MIN),                                                                 \
+         OURS},                                                                                    \
+        {MILLIS(key ".max_connection_idle", AT(int64_t, net.max_connection_idle_ms), "", 0),       \
+         OURS},                                                                                    \
+        {NUMBER(key ".max_concurrent_streams", AT(int64_t, net.max_concurrent_streams), "1000",    \
+                ANY),                                                                              \
+         OURS},                                                                                    \
+        {NUMBER(key ".connection_limit", AT(int64_t, net.connection_limit), "", COUNT), OURS},     \
+        {NUMBER(key ".connection_limit_per_address",                                               \
+                AT(int64_t, net.connection_limit_per_address), "", COUNT),                         \
+         OURS},                                                                                    \
+    {                                                                                              \
+        MILLIS(key ".handshake_timeout", AT(int64_t, net.handshake_timeout_ms), "10s", 0), OURS    \
+    }
+
 /* Bounds of a number. */
 #define WITHIN(low, high) .min = (low), .max = (high)
 #define ANY               WITHIN(INT64_MIN, INT64_MAX)
@@ -214,6 +250,8 @@ static const struct gush__key root_rows[] = {
     {BOOLEAN("grpc_api.reflection", AT(bool, grpc_api.reflection))},
     {NUMBER("grpc_api.max_receive_message_size", AT(int64_t, grpc_api.max_receive_message_size), "",
             COUNT)},
+    TLS_ROWS("grpc_api.tls", grpc_api.tls),
+    GRPC_PORT_ROWS("grpc_api", grpc_api.net),
     {BOOLEAN("uni_grpc.enabled", AT(bool, uni_grpc.enabled)),
      FLAG("serve subscriptions as a gRPC stream")},
     {NUMBER("uni_grpc.port", AT(int64_t, uni_grpc.port), "11000", PORT),
@@ -223,6 +261,8 @@ static const struct gush__key root_rows[] = {
             COUNT)},
     {MILLIS("uni_grpc.ping_interval", AT(int64_t, uni_grpc.ping_interval_ms), "25s", INT64_MIN),
      OURS},
+    TLS_ROWS("uni_grpc.tls", uni_grpc.tls),
+    GRPC_PORT_ROWS("uni_grpc", uni_grpc.net),
     {BOOLEAN("uni_sse.enabled", AT(bool, uni_sse.enabled)),
      FLAG("serve subscriptions as an EventSource stream")},
     {URL_PATH("uni_sse.handler_prefix", AT(char *, uni_sse.handler_prefix), "/connection/uni_sse")},

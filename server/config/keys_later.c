@@ -487,8 +487,6 @@ static const struct gush__key root_rows[] = {
 
     CHOICE("http_api.error_mode", "", error_mode_words,
            "invalid value: ", ", possible choices are: transport"),
-    NEEDED_MOUNT("grpc_api.tls", tls),
-    NEEDED_MOUNT("uni_grpc.tls", tls),
 
     B("websocket.disabled"),
     S("websocket.handler_prefix", "/connection/websocket"),

@@ -238,6 +238,32 @@ static gush_err check_ports(struct gush__load *l)
     return GUSH_OK;
 }
 
+/* What is in the values is looked at by whoever loads them. */
+static gush_err check_tls(struct gush__load *l)
+{
+    const struct {
+        const char *key;
+        const struct gush_tls_config *tls;
+    } objects[] = {
+        {"grpc_api.tls", &l->config->grpc_api.tls},
+        {"uni_grpc.tls", &l->config->uni_grpc.tls},
+    };
+
+    for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
+        const struct gush_tls_config *tls = objects[i].tls;
+        const char *missing = *tls->cert_pem == '\0'  ? "cert_pem"
+                              : *tls->key_pem == '\0' ? "key_pem"
+                                                      : NULL;
+        if (!tls->enabled || missing == NULL)
+            continue;
+        return gush__load_fail(l,
+                               "%s.%s: is required when TLS is enabled (accepted: PEM, base64 of "
+                               "PEM, or the path of a file)%s",
+                               objects[i].key, missing, where_key(l, objects[i].key));
+    }
+    return GUSH_OK;
+}
+
 /* Trailing slashes do not count; nothing left is the root. */
 static void trim_path(char *path)
 {
@@ -295,13 +321,10 @@ static gush_err check_paths(struct gush__load *l)
 gush_err gush__validate(struct gush__load *l)
 {
     static gush_err (*const checks[])(struct gush__load *) = {
-        check_ports,
-        check_client,
-        gush__namespaces_finish,
-        check_channels,
-        check_personal_channel,
-        check_uni_codes,
-        trim_paths,
+        check_ports,     check_tls,
+        check_client,    gush__namespaces_finish,
+        check_channels,  check_personal_channel,
+        check_uni_codes, trim_paths,
         check_paths,
     };
     gush_err err = GUSH_OK;

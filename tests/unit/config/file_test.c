@@ -178,8 +178,6 @@ static void what_must_not_be_ignored_is_refused(void **state)
         {"{\"http_server\":{\"tls\":{\"enabled\":true}}}", "http_server.tls.enabled", "true"},
         {"{\"http_server\":{\"tls_autocert\":{\"enabled\":true}}}",
          "http_server.tls_autocert.enabled", "true"},
-        {"{\"grpc_api\":{\"tls\":{\"enabled\":true}}}", "grpc_api.tls.enabled", "true"},
-        {"{\"uni_grpc.tls.enabled\":\"t\"}", "uni_grpc.tls.enabled", "\"t\""},
         {"{\"client\":{\"subscription_token\":{\"enabled\":true}}}",
          "client.subscription_token.enabled", "true"},
         {"{\"client\":{\"proxy\":{\"connect\":{\"enabled\":true}}}}",

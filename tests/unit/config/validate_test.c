@@ -18,6 +18,28 @@ static void ping_and_pong(void **state)
     gush_config_free(l.config);
 }
 
+static void tls_needs_certificate_and_key(void **state)
+{
+    struct load l;
+
+    (void)state;
+    load_bad("{\"grpc_api\":{\n\"tls\":{\"enabled\":true}}}",
+             "grpc_api.tls.cert_pem: is required when TLS is enabled (accepted: PEM, base64 of "
+             "PEM, or the path of a file) (gush.json:2)");
+    load_bad("{\"uni_grpc\":{\"tls\":{\"enabled\":true,\"cert_pem\":\"c.pem\"}}}",
+             "uni_grpc.tls.key_pem: is required when TLS is enabled (accepted: PEM, base64 of "
+             "PEM, or the path of a file) (gush.json:1)");
+    load_good(&l, "{\"uni_grpc\":{\"tls\":{\"cert_pem\":\"c.pem\"}}}"); /* not enabled */
+    gush_config_free(l.config);
+    load_good(&l, "{\"uni_grpc\":{\"tls\":{\"enabled\":true,\"cert_pem\":\"c\","
+                  "\"key_pem\":\"k\",\"client_ca_pem\":\"a\"}}}");
+    assert_true(l.config->uni_grpc.tls.enabled);
+    assert_string_equal(l.config->uni_grpc.tls.client_ca_pem, "a");
+    assert_string_equal(l.config->uni_grpc.tls.server_name, "");
+    assert_false(l.config->grpc_api.tls.enabled);
+    gush_config_free(l.config);
+}
+
 static void history_needs_size_and_ttl(void **state)
 {
     (void)state;
@@ -216,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ping_and_pong),
+        cmocka_unit_test(tls_needs_certificate_and_key),
         cmocka_unit_test(history_needs_size_and_ttl),
         cmocka_unit_test(history_meta_ttl_is_not_shorter),
         cmocka_unit_test(recovery_needs_history),
