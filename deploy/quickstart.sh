@@ -219,7 +219,7 @@ cat <<END
 END
 
 if [ -n "$subscriber" ]; then
-    start - /usr/bin/python3 "$examples/subscriber.py" --uni "127.0.0.1:$uni_port"
+    start - /usr/bin/python3 "$examples/subscriber.py" --address "127.0.0.1:$uni_port"
     subscriber_pid=$!
 fi
 if [ "$seconds" -gt 0 ]; then

@@ -5,10 +5,11 @@
     proto.uni_rpc   its client stub
     proto.api       messages of the server API (PublishRequest, ...)
     proto.api_rpc   its client stub
+    proto.health, proto.health_rpc   grpc.health.v1
 
 A project of your own would run `python3 -m grpc_tools.protoc` once in its build instead. Here the
-result is kept under build/, in a folder named after the contents of proto/, so it is never stale
-and two programs may generate at the same time.
+result is kept under build/, in a folder named after the schemas and the protobuf package, so it is
+never stale and two programs may generate at the same time.
 """
 import hashlib
 import importlib
@@ -18,17 +19,22 @@ import sys
 import tempfile
 import types
 
+import google.protobuf
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-PROTO_DIR = REPOSITORY / "proto"
 CACHE_DIR = REPOSITORY / "build" / "python-proto"
 
-SCHEMAS = {"uni": "unistream", "api": "api"}  # our name: file in proto/
+SCHEMAS = {  # our name: schema
+    "uni": REPOSITORY / "proto" / "unistream.proto",
+    "api": REPOSITORY / "proto" / "api.proto",
+    "health": REPOSITORY / "clients-examples" / "health.proto",
+}
 
 
-def _generate(sources):
-    """Returns the folder that holds the generated modules of |sources|."""
-    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
-    folder = CACHE_DIR / digest
+def _generate():
+    """Returns the folder that holds the generated modules."""
+    parts = [google.protobuf.__version__.encode(), *(p.read_bytes() for p in SCHEMAS.values())]
+    folder = CACHE_DIR / hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
     if folder.is_dir():
         return folder
     CACHE_DIR.mkdir(parents=True, exist_ok=True)
@@ -36,8 +42,10 @@ def _generate(sources):
         out = pathlib.Path(scratch) / "out"
         out.mkdir()
         done = subprocess.run(
-            [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO_DIR}", f"--python_out={out}",
-             f"--grpc_python_out={out}", *(path.name for path in sources)],
+            [sys.executable, "-m", "grpc_tools.protoc",
+             *(f"-I{path.parent}" for path in SCHEMAS.values()),
+             f"--python_out={out}", f"--grpc_python_out={out}",
+             *(path.name for path in SCHEMAS.values())],
             capture_output=True, text=True)
         if done.returncode != 0:
             raise SystemExit("cannot generate Python from proto/ (packages python3-grpcio and "
@@ -51,12 +59,11 @@ def _generate(sources):
 
 
 def load():
-    sources = [PROTO_DIR / f"{stem}.proto" for stem in SCHEMAS.values()]
-    folder = str(_generate(sources))
+    folder = str(_generate())
     if folder not in sys.path:
         sys.path.insert(0, folder)
     modules = {}
-    for name, stem in SCHEMAS.items():
-        modules[name] = importlib.import_module(f"{stem}_pb2")
-        modules[f"{name}_rpc"] = importlib.import_module(f"{stem}_pb2_grpc")
+    for name, path in SCHEMAS.items():
+        modules[name] = importlib.import_module(f"{path.stem}_pb2")
+        modules[f"{name}_rpc"] = importlib.import_module(f"{path.stem}_pb2_grpc")
     return types.SimpleNamespace(**modules)

@@ -48,8 +48,8 @@ def feeder(server, directory, *arguments):
 
 
 def subscriber(server, directory, *arguments):
-    return Program(directory, "subscriber", "--uni", f"127.0.0.1:{server.ports['uni_grpc']}",
-                   "--full", *arguments)
+    return Program(directory, "subscriber", "--address",
+                   f"127.0.0.1:{server.ports['uni_grpc']}", *arguments)
 
 
 def test_feeder_publishes_live_metrics(demo, tmp_path):
@@ -76,7 +76,7 @@ def test_feeder_with_a_wrong_key_says_so(demo, tmp_path):
 
 def test_subscriber_prints_what_comes(demo, tmp_path):
     program = subscriber(demo, tmp_path)
-    program.wait_for("^-- connected")
+    program.wait_for("^connected ")
     feed = feeder(demo, tmp_path, "--rate", "20", "--count", "5")
     program.wait_for(r'^metrics:host #5 .*"n":5\}$')
     assert feed.process.wait(10) == 0
@@ -86,19 +86,18 @@ def test_subscriber_prints_what_comes(demo, tmp_path):
 def test_subscriber_recovers_after_a_cut(demo, tmp_path):
     from proxy import CutProxy
     with CutProxy(demo.ports["uni_grpc"]) as proxy:
-        program = Program(tmp_path, "subscriber", "--uni", f"127.0.0.1:{proxy.port}", "--full")
-        program.wait_for("^-- connected")
+        program = Program(tmp_path, "subscriber", "--address", f"127.0.0.1:{proxy.port}")
+        program.wait_for("^connected ")
         feed = feeder(demo, tmp_path, "--rate", "20")
         program.wait_for("^metrics:host #5 ")
         proxy.cut()
-        program.wait_for("^-- (UNAVAILABLE|INTERNAL|CANCELLED|UNKNOWN)")
+        program.wait_for("^reconnecting in ")
         top = demo.api(key=KEY)("History", channel="metrics:host").offset
         wait_until(lambda: demo.api(key=KEY)("History", channel="metrics:host").offset >= top + 5)
         proxy.mend()
-        recovered = program.wait_for(r"^-- recovered (\d+) missed")
-        assert int(recovered.group(1)) >= 5
-        last = int(program.wait_for(r"^metrics:host #(\d+) .*\(recovered\)").group(1))
-        program.wait_for(f"^metrics:host #{last + 20} ")
+        back = program.wait_for(r"^subscribed metrics:host recovered=yes offset=(\d+)")
+        assert int(back.group(1)) <= top
+        program.wait_for(f"^metrics:host #{top + 20} ")
         offsets = [int(offset) for offset in re.findall(r"^metrics:host #(\d+) ", program.said(),
                                                         re.MULTILINE)]
         assert offsets == list(range(offsets[0], offsets[0] + len(offsets)))
