@@ -2,6 +2,7 @@
 #ifndef GUSH_APP_APP_PRIV_H
 #define GUSH_APP_APP_PRIV_H
 
+#include "server/net/gate.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
 
@@ -27,6 +28,8 @@ struct gush__app_door {
     int *fds;                       /* by loop; -1 once its loop has it */
     struct gush_rpc_server *server; /* where connections go; NULL: HTTP */
     const struct gush_router *router;
+    const struct gush_grpc_port_config *net; /* limits of its gate; NULL: descriptors only */
+    struct gush_gate *gate;
 };
 
 #define GUSH__APP_DOORS_MAX 4
@@ -47,6 +50,7 @@ struct gush_app {
     struct gush_rpc_queue **queues;
     struct gush__app_door doors[GUSH__APP_DOORS_MAX];
     size_t doors_n;
+    struct gush_census *census; /* of all gates */
     struct gush_cors *cors;
     struct gush_router *external, *internal; /* the same one when one port serves both */
     struct gush_sse *sse;

@@ -138,10 +138,47 @@ struct failure {
 
 /* ---- doors ---------------------------------------------------------------------------------- */
 
-/* Binds |host|:|port|, one socket per loop, for what |d| says. */
+#define WAITING_PARTS 4 /* of this many descriptors one may be waiting at a gate ... */
+#define WAITING_MAX   16384
+
+/* ... so that a crowd that says nothing leaves most of them to others. */
+static unsigned waiting_max(const struct gush_app *app)
+{
+    int descriptors = gush_gate_descriptors() / WAITING_PARTS;
+    size_t most = descriptors < WAITING_MAX ? (size_t)descriptors : WAITING_MAX;
+    size_t each = most / app->loops_n;
+
+    return each > 0 ? (unsigned)each : 1;
+}
+
+static uint64_t positive(int64_t n)
+{
+    return n > 0 ? (uint64_t)n : 0;
+}
+
+/* Who may come in through |door|. |net| NULL: whoever finds a descriptor. */
+static struct gush_gate *new_gate(struct gush_app *app, const char *name,
+                                  const struct gush_grpc_port_config *net)
+{
+    struct gush_gate_options o = {
+        .name = name, .census = app->census, .descriptors_max = gush_gate_descriptors()};
+
+    if (net) {
+        o.most = positive(net->connection_limit);
+        o.most_per_address = positive(net->connection_limit_per_address);
+        o.first = gush_span_str(GUSH_RPC_PREFACE);
+        o.answer = gush_span_str(GUSH_RPC_NOT_HTTP1);
+        o.first_ms = positive(net->handshake_timeout_ms);
+        o.waiting_max = waiting_max(app);
+    }
+    return gush_gate_new(&o);
+}
+
+/* Binds |host|:|port|, one socket per loop, for what |d| says; its gate goes with it. */
 static gush_err open_door(struct gush_app *app, const struct gush__app_door *d, const char *host,
                           int64_t port, struct failure *f)
 {
+
     struct gush__app_door *door = &app->doors[app->doors_n];
 
     GUSH_ASSERT(app->doors_n < GUSH__APP_DOORS_MAX);
@@ -154,6 +191,7 @@ static gush_err open_door(struct gush_app *app, const struct gush__app_door *d, 
         door->fds = NULL;
         return err;
     }
+    door->gate = new_gate(app, d->name, d->net);
     app->doors_n++;
     gush_log(GUSH_LOG_INFO, "listening", GUSH_F("listener", door->name), GUSH_F("address", host),
              GUSH_FU("port", door->port));
@@ -182,8 +220,10 @@ static gush_err open_doors(struct gush_app *app, char *message, size_t message_n
     const struct gush_config *c = app->config;
     struct failure f = {message, message_n};
     struct gush__app_door http = {.name = "http", .router = app->external};
-    struct gush__app_door api = {.name = "grpc_api", .server = app->api_server};
-    struct gush__app_door uni = {.name = "uni_grpc", .server = app->uni_server};
+    struct gush__app_door api = {
+        .name = "grpc_api", .server = app->api_server, .net = &c->grpc_api.net};
+    struct gush__app_door uni = {
+        .name = "uni_grpc", .server = app->uni_server, .net = &c->uni_grpc.net};
     gush_err err = open_door(app, &http, c->http_server.address, c->http_server.port, &f);
 
     if (err == GUSH_OK)
@@ -225,8 +265,8 @@ static void set_up_loop(struct gush_loop *loop, void *arg)
             accepted = gush_h1_accept;
             accepted_arg = l->h1[i];
         }
-        if (gush_listener_open(loop, door->fds[index], accepted, accepted_arg, &l->listeners[i]) !=
-            GUSH_OK)
+        if (gush_listener_open_gated(loop, door->fds[index], door->gate, accepted, accepted_arg,
+                                     &l->listeners[i]) != GUSH_OK)
             l->failed = true;
         door->fds[index] = -1;
     }
@@ -241,6 +281,7 @@ gush_err gush_app_new(const struct gush_config *config, struct gush_app **out, c
 
     app->config = config;
     *out = app; /* also on failure: gush_app_free knows what is there */
+    app->census = gush_census_new();
     gush_err err = new_lanes(app, message, message_n);
     if (err == GUSH_OK)
         err = new_node(app, message, message_n);

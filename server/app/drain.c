@@ -99,8 +99,10 @@ static void free_doors(struct gush_app *app)
             if (app->doors[d].fds[i] >= 0)
                 close(app->doors[d].fds[i]);
         }
+        gush_gate_free(app->doors[d].gate);
         gush_free(app->doors[d].fds);
     }
+    gush_census_free(app->census);
 }
 
 void gush_app_free(struct gush_app *app)

@@ -22,6 +22,7 @@ struct gush_listener {
     struct gush__item item;
     struct gush_timer resume;
     struct gush_loop *loop;
+    struct gush__porch *porch; /* NULL: no gate, or the porch went with the loop */
     gush_listener_fn *on_accept;
     void *arg;
 };
@@ -47,6 +48,10 @@ void gush_listener_close(struct gush_listener *l)
     l->fd = -1;
     if (l->spare >= 0)
         close(l->spare);
+    /* When the loop stops, it tells the porch itself, before or after us. */
+    if (l->porch && !gush__loop_stopping(l->loop))
+        gush__porch_close(l->porch);
+    l->porch = NULL;
 }
 
 static void on_item_stop(struct gush__item *item)
@@ -97,7 +102,10 @@ static bool accept_one(struct gush_listener *l)
 
     if (fd >= 0) {
         struct gush_peer peer = gush_peer_from((struct sockaddr *)&storage);
-        l->on_accept(l->arg, l->loop, fd, &peer);
+        if (l->porch)
+            gush__porch_take(l->porch, fd, &peer);
+        else
+            l->on_accept(l->arg, l->loop, fd, &peer);
         return true;
     }
     switch (errno) {
@@ -155,4 +163,23 @@ gush_err gush_listener_open(struct gush_loop *loop, int fd, gush_listener_fn *on
     uv_poll_start(&l->poll, UV_READABLE, on_poll);
     *out = l;
     return GUSH_OK;
+}
+
+gush_err gush_listener_open_gated(struct gush_loop *loop, int fd, struct gush_gate *gate,
+                                  gush_listener_fn *on_accept, void *arg,
+                                  struct gush_listener **out)
+{
+    struct gush__porch *porch;
+    gush_err err = gush__porch_open(loop, gate, on_accept, arg, &porch);
+
+    if (err != GUSH_OK) {
+        close(fd);
+        return err;
+    }
+    err = gush_listener_open(loop, fd, on_accept, arg, out);
+    if (err == GUSH_OK)
+        (*out)->porch = porch;
+    else
+        gush__porch_close(porch);
+    return err;
 }

@@ -16,6 +16,7 @@
 #define GUSH_LISTENER_PAUSE_MS 100
 #define GUSH_LISTENER_BATCH    64 /* accepted at most before others get their turn */
 
+struct gush_gate;
 struct gush_listener;
 
 /* |fd| is now the callee's: connected, non-blocking, close-on-exec. */
@@ -27,7 +28,12 @@ typedef void gush_listener_fn(void *arg, struct gush_loop *loop, int fd,
 GUSH_MUST_USE gush_err gush_listener_open(struct gush_loop *loop, int fd,
                                           gush_listener_fn *on_accept, void *arg,
                                           struct gush_listener **out);
-/* Stops accepting at once and frees itself. Not needed when the loop is stopped. */
+/* The same; on_accept gets only those whom |gate| (borrowed, gate.h) lets in. */
+GUSH_MUST_USE gush_err gush_listener_open_gated(struct gush_loop *loop, int fd,
+                                                struct gush_gate *gate, gush_listener_fn *on_accept,
+                                                void *arg, struct gush_listener **out);
+/* Stops accepting at once, closes who still waits at the gate, and frees itself. Not needed when
+ * the loop is stopped. */
 void gush_listener_close(struct gush_listener *listener);
 
 #endif
