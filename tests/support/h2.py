@@ -12,7 +12,8 @@ import struct
 import time
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = \
+    0, 1, 2, 3, 4, 6, 7, 8, 9
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
 
 
@@ -26,6 +27,12 @@ def literal(name, value):
     name, value = name.encode(), value.encode()
     assert len(name) < 127 and len(value) < 127
     return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+def request_fields(method, headers=()):
+    return [(":method", "POST"), (":scheme", "http"), (":path", method),
+            (":authority", "127.0.0.1"), ("content-type", "application/grpc"),
+            ("te", "trailers"), *headers]
 
 
 def message(data, claimed=None):
@@ -53,10 +60,7 @@ class H2:
         self.socket.close()
 
     def open(self, method, headers=(), stream=1, end=False):
-        fields = [(":method", "POST"), (":scheme", "http"), (":path", method),
-                  (":authority", "127.0.0.1"), ("content-type", "application/grpc"),
-                  ("te", "trailers"), *headers]
-        block = b"".join(literal(name, value) for name, value in fields)
+        block = b"".join(literal(name, value) for name, value in request_fields(method, headers))
         flags = END_HEADERS | (END_STREAM if end else 0)
         self.socket.sendall(frame(HEADERS, flags, stream, block))
 
