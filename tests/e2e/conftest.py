@@ -7,6 +7,7 @@ A server is stopped after its test and judged: nothing left in /debug/live, exit
 from a sanitizer. GUSH_TEST_BINARY names another binary than build/dev/gush.
 """
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -23,6 +24,9 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_sessionstart(session):
+    # Whoever starts the tests in the background has SIGINT ignored, and so would every child: a
+    # shell cannot even trap what it was started to ignore.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not server.BINARY.exists():
         raise pytest.UsageError(f"{server.BINARY} does not exist: build it, or set GUSH_TEST_BINARY")
 
