@@ -67,12 +67,13 @@ static response_t *insist(struct publisher *p, const request_t *request)
 
 static bool publish(struct publisher *p, char *data, size_t data_n)
 {
-    request_t request = CENTRIFUGAL__CENTRIFUGO__API__PUBLISH_REQUEST__INIT;
+    request_t request;
     char key[sizeof(p->prefix) + 24];
     response_t *response;
     bool done = false;
 
     snprintf(key, sizeof(key), "%s-%lu", p->prefix, ++p->published);
+    centrifugal__centrifugo__api__publish_request__init(&request);
     request.channel = p->channel;
     request.data = (ProtobufCBinaryData){.data = (uint8_t *)data, .len = data_n};
     request.idempotency_key = key;
@@ -107,11 +108,12 @@ static bool publish_lines(struct publisher *p)
 
 static bool serving(struct publisher *p)
 {
-    health_request_t request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+    health_request_t request;
     struct wire_status status;
     health_response_t *response = NULL;
     bool is_serving = false;
 
+    grpc__health__v1__health_check_request__init(&request);
     wire_status_init(&status);
     grpc_byte_buffer *bytes = wire_ask(&p->wire, CHECK, p->authorization, &request.base,
                                        wire_in_ms(p->deadline_ms), &status);

@@ -162,7 +162,7 @@ static enum verdict next_push(struct subscriber *s, grpc_call *call)
 /* The connect request, with a position for each channel that has one. */
 static grpc_byte_buffer *request_pack(const struct subscriber *s)
 {
-    request_t request = CENTRIFUGAL__CENTRIFUGO__UNISTREAM__CONNECT_REQUEST__INIT;
+    request_t request;
     position_t *positions = gpr_zalloc(s->subs_n * sizeof(*positions));
     entry_t *entries = gpr_zalloc(s->subs_n * sizeof(*entries));
     entry_t **subs = gpr_zalloc(s->subs_n * sizeof(entry_t *));
@@ -182,6 +182,7 @@ static grpc_byte_buffer *request_pack(const struct subscriber *s)
         entries[i].value = &positions[i];
         subs[i] = &entries[i];
     }
+    centrifugal__centrifugo__unistream__connect_request__init(&request);
     request.token = s->token;
     request.name = name;
     request.n_subs = s->subs_n;
