@@ -5,6 +5,7 @@
 #include "server/net/gate.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
+#include "server/net/tls.h"
 
 #include "server/auth/token.h"
 #include "server/http/cors.h"
@@ -57,6 +58,7 @@ struct gush_app {
     struct gush_api_grpc *api_grpc;
     struct gush_grpc_uni *grpc_uni;
     struct gush_rpc_server *api_server, *uni_server;
+    struct gush_tls *api_tls, *uni_tls; /* NULL: clear text */
     bool started;
 };
 
@@ -69,5 +71,14 @@ void gush__app_routes_free(struct gush_app *app);
 
 GUSH_MUST_USE gush_err gush__app_rpc(struct gush_app *app, char *message, size_t message_n);
 void gush__app_rpc_free(struct gush_app *app);
+
+/* ---- metrics.c: pages that tell how the server does -------------------------------------------
+ */
+
+/* Once the node is there. */
+void gush__app_metrics_init(struct gush_app *app);
+struct gush_route gush__app_metrics_route(struct gush_app *app);
+/* |path| is borrowed. */
+struct gush_route gush__app_metrics_slow(struct gush_app *app, const char *path);
 
 #endif

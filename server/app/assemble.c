@@ -215,23 +215,68 @@ static gush_err open_internal(struct gush_app *app, struct failure *f)
     return open_door(app, &door, c->http_server.internal_address, port, f);
 }
 
+/* A gRPC port and where it is configured. */
+struct rpc_port {
+    const char *name, *tls_name, *host;
+    int64_t port;
+    const struct gush_tls_config *tls_config;
+    const struct gush_grpc_port_config *net;
+    struct gush_rpc_server *server; /* NULL: not served */
+    struct gush_tls **tls;
+};
+
+static gush_err open_tls(const struct rpc_port *p, struct failure *f)
+{
+    struct gush_tls_options o = {.name = p->tls_name,
+                                 .cert_pem = p->tls_config->cert_pem,
+                                 .key_pem = p->tls_config->key_pem,
+                                 .client_ca_pem = p->tls_config->client_ca_pem};
+    struct gush_rpc_server_address address = {.host = p->host, .port = (uint16_t)p->port};
+    uint16_t bound = 0;
+    gush_err err = gush_tls_new(&o, p->tls, f->message, f->message_n);
+
+    if (err == GUSH_OK)
+        err = gush_rpc_server_listen_tls(p->server, &address, *p->tls, &bound, f->message,
+                                         f->message_n);
+    if (err != GUSH_OK)
+        return err;
+    gush_log(GUSH_LOG_INFO, "listening", GUSH_F("listener", p->name), GUSH_F("address", p->host),
+             GUSH_FU("port", bound), GUSH_F("tls", *o.client_ca_pem ? "mutual" : "server"));
+    gush_log(GUSH_LOG_WARN,
+             "TLS of the gRPC library: no connection limits, and running out of descriptors ends "
+             "the listener; where strangers connect, put a TLS proxy in front",
+             GUSH_F("listener", p->name));
+    return GUSH_OK;
+}
+
+static gush_err open_rpc(struct gush_app *app, const struct rpc_port *p, struct failure *f)
+{
+    struct gush__app_door door = {.name = p->name, .server = p->server, .net = p->net};
+
+    if (p->server == NULL)
+        return GUSH_OK;
+    return p->tls_config->enabled ? open_tls(p, f) : open_door(app, &door, p->host, p->port, f);
+}
+
 static gush_err open_doors(struct gush_app *app, char *message, size_t message_n)
 {
     const struct gush_config *c = app->config;
     struct failure f = {message, message_n};
     struct gush__app_door http = {.name = "http", .router = app->external};
-    struct gush__app_door api = {
-        .name = "grpc_api", .server = app->api_server, .net = &c->grpc_api.net};
-    struct gush__app_door uni = {
-        .name = "uni_grpc", .server = app->uni_server, .net = &c->uni_grpc.net};
+    const struct rpc_port api = {"grpc_api",       "grpc_api.tls",   c->grpc_api.address,
+                                 c->grpc_api.port, &c->grpc_api.tls, &c->grpc_api.net,
+                                 app->api_server,  &app->api_tls};
+    const struct rpc_port uni = {"uni_grpc",       "uni_grpc.tls",   c->uni_grpc.address,
+                                 c->uni_grpc.port, &c->uni_grpc.tls, &c->uni_grpc.net,
+                                 app->uni_server,  &app->uni_tls};
     gush_err err = open_door(app, &http, c->http_server.address, c->http_server.port, &f);
 
     if (err == GUSH_OK)
         err = open_internal(app, &f);
-    if (err == GUSH_OK && app->api_server)
-        err = open_door(app, &api, c->grpc_api.address, c->grpc_api.port, &f);
-    if (err == GUSH_OK && app->uni_server)
-        err = open_door(app, &uni, c->uni_grpc.address, c->uni_grpc.port, &f);
+    if (err == GUSH_OK)
+        err = open_rpc(app, &api, &f);
+    if (err == GUSH_OK)
+        err = open_rpc(app, &uni, &f);
     return err;
 }
 

@@ -8,13 +8,34 @@
 
 #define REQUEST_MAX_DEFAULT    ((size_t)4 << 20) /* gRPC's own */
 #define API_POSTED_N           64
-#define API_STREAMS_MAX        1000 /* calls of one connection; more wait on the peer's side */
 #define API_REQUEST_TIMEOUT_MS 30000
 #define UNI_POSTED_N           16
 
 static size_t request_max(int64_t configured)
 {
     return configured > 0 ? (size_t)configured : REQUEST_MAX_DEFAULT;
+}
+
+static uint64_t positive(int64_t n)
+{
+    return n > 0 ? (uint64_t)n : 0;
+}
+
+static struct gush_rpc_connections connections_of(const struct gush_grpc_port_config *net)
+{
+    return (struct gush_rpc_connections){.ping_ms = positive(net->keepalive_time_ms),
+                                         .ping_timeout_ms = positive(net->keepalive_timeout_ms),
+                                         .peer_ping_min_ms = positive(net->keepalive_min_time_ms),
+                                         .age_ms = positive(net->max_connection_age_ms),
+                                         .age_grace_ms = positive(net->max_connection_age_grace_ms),
+                                         .idle_ms = positive(net->max_connection_idle_ms),
+                                         .handshake_ms = positive(net->handshake_timeout_ms)};
+}
+
+static unsigned streams_max(const struct gush_grpc_port_config *net)
+{
+    return (unsigned)positive(net->max_concurrent_streams < INT32_MAX ? net->max_concurrent_streams
+                                                                      : INT32_MAX);
 }
 
 /* The backend's server: short calls, many of them. */
@@ -27,7 +48,8 @@ static void new_api_server(struct gush_app *app)
         .request_max_bytes = request_max(app->config->grpc_api.max_receive_message_size),
         .request_timeout_ms = API_REQUEST_TIMEOUT_MS,
         .posted_n = API_POSTED_N,
-        .streams_max = API_STREAMS_MAX};
+        .streams_max = streams_max(&app->config->grpc_api.net),
+        .connections = connections_of(&app->config->grpc_api.net)};
 
     app->api_grpc = gush_api_grpc_new(app->node);
     options.services[0] = gush_api_grpc_service(app->api_grpc);
@@ -46,6 +68,8 @@ static void new_uni_server(struct gush_app *app)
         .request_max_bytes = request_max(app->config->uni_grpc.max_receive_message_size),
         .request_timeout_ms = stale_ms > 0 ? (uint64_t)stale_ms : 0,
         .posted_n = UNI_POSTED_N,
+        .streams_max = streams_max(&app->config->uni_grpc.net),
+        .connections = connections_of(&app->config->uni_grpc.net),
         .lean = true};
 
     app->grpc_uni = gush_grpc_uni_new(app->node);
@@ -70,4 +94,6 @@ void gush__app_rpc_free(struct gush_app *app)
     gush_rpc_server_free(app->uni_server);
     gush_api_grpc_free(app->api_grpc);
     gush_grpc_uni_free(app->grpc_uni);
+    gush_tls_free(app->api_tls);
+    gush_tls_free(app->uni_tls);
 }

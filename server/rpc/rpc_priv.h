@@ -70,6 +70,16 @@ const struct gush_rpc_server_options *gush__server_options(const struct gush_rpc
 void gush__server_enter(struct gush_rpc_server *server);
 void gush__server_leave(struct gush_rpc_server *server);
 
+/* ---- secure: TLS ----------------------------------------------------------------------------- */
+
+struct gush_tls;
+struct gush__secure;
+
+/* |tls| is borrowed. Freed after the server that uses it. */
+struct gush__secure *gush__secure_new(struct gush_tls *tls);
+void gush__secure_free(struct gush__secure *secure);
+grpc_server_credentials *gush__secure_credentials(const struct gush__secure *secure);
+
 static inline struct gush_span gush__slice_span(const grpc_slice *s)
 {
     return gush_span_of(GRPC_SLICE_START_PTR(*s), GRPC_SLICE_LENGTH(*s));

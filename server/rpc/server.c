@@ -16,16 +16,15 @@
 #include "server/base/log.h"
 #include "server/base/mem.h"
 
+#include "server/net/tcp.h"
+
 #include "server/rpc/rpc_priv.h"
 
-#define KEEPALIVE_MS         25000 /* ping a silent peer */
-#define KEEPALIVE_TIMEOUT_MS 5000  /* and give it so long to answer */
-#define PEER_PING_MIN_MS     5000  /* a peer that pings more often is sent away */
-#define PEER_PING_STRIKES    2
-#define UNACKED_MAX_MS       60000 /* a peer whose kernel takes nothing for so long is gone */
-#define READ_CHUNK_BYTES     256
-#define GOODBYE_MS           200  /* idle connections may close by themselves after GOAWAY */
-#define CLOSE_MS             5000 /* those that were closed are gone by then */
+#define PEER_PING_STRIKES 2     /* pings too soon, and then one more */
+#define UNACKED_MAX_MS    60000 /* a peer whose kernel takes nothing for so long is gone */
+#define READ_CHUNK_BYTES  256
+#define GOODBYE_MS        200  /* idle connections may close by themselves after GOAWAY */
+#define CLOSE_MS          5000 /* those that were closed are gone by then */
 
 /* One posted request, or the spare one. */
 struct request {
@@ -49,7 +48,8 @@ struct gush_rpc_server {
     struct gush_rpc_server_options options;
     grpc_server *core;
     grpc_server_credentials *plaintext;
-    struct intake *intakes; /* one per queue */
+    struct gush__secure *secure; /* NULL: no TLS port */
+    struct intake *intakes;      /* one per queue */
     struct gush__tag drained_tag;
     bool started, stopping; /* main thread */
     atomic_uint live;       /* calls and posted requests */
@@ -229,10 +229,51 @@ void gush_rpc_server_add_fd(struct gush_rpc_server *server, int fd)
     grpc_server_add_channel_from_fd(server->core, fd, server->plaintext);
 }
 
+/* The library only says that something failed: so the address is tried out before. */
+static gush_err try_out(const struct gush_rpc_server_address *address, char *message,
+                        size_t message_n)
+{
+    uint16_t port;
+    int fd;
+    gush_err err = gush_tcp_listen(address->host, address->port, &fd, 1, &port, message, message_n);
+
+    if (err == GUSH_OK)
+        close(fd);
+    return err;
+}
+
+gush_err gush_rpc_server_listen_tls(struct gush_rpc_server *server,
+                                    const struct gush_rpc_server_address *address,
+                                    struct gush_tls *tls, uint16_t *bound_port, char *message,
+                                    size_t message_n)
+{
+    gush_err err = try_out(address, message, message_n);
+    /* The library wants IPv6 in brackets. */
+    bool bare = strchr(address->host, ':') != NULL && address->host[0] != '[';
+    char target[300];
+    int port;
+
+    GUSH_ASSERT(!server->started && server->secure == NULL);
+    if (err != GUSH_OK)
+        return err;
+    snprintf(target, sizeof(target), bare ? "[%s]:%u" : "%s:%u",
+             *address->host ? address->host : "[::]", address->port);
+    server->secure = gush__secure_new(tls);
+    port =
+        grpc_server_add_http2_port(server->core, target, gush__secure_credentials(server->secure));
+    if (port <= 0) {
+        snprintf(message, message_n, "%s: cannot listen on %s with TLS", server->options.name,
+                 target);
+        return GUSH_EIO;
+    }
+    *bound_port = (uint16_t)port;
+    return GUSH_OK;
+}
+
 /* ---- Life ----------------------------------------------------------------------------------- */
 
 struct arguments {
-    grpc_arg items[20];
+    grpc_arg items[24];
     size_t n;
 };
 
@@ -246,6 +287,39 @@ static void argue(struct arguments *a, const char *key, int value)
     arg->value.integer = value;
 }
 
+/* INT_MAX stands for never. */
+static int to_int(uint64_t n)
+{
+    return n > 0 && n < INT_MAX ? (int)n : INT_MAX;
+}
+
+static void argue_connections(struct arguments *a, const struct gush_rpc_connections *c)
+{
+    int strikes = c->peer_ping_min_ms > 0 ? PEER_PING_STRIKES : 0; /* 0: any number */
+
+    argue(a, GRPC_ARG_KEEPALIVE_TIME_MS, to_int(c->ping_ms));
+    argue(a, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, to_int(c->ping_timeout_ms));
+    argue(a, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    argue(a, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+    argue(a, GRPC_ARG_HTTP2_MAX_PING_STRIKES, strikes);
+    if (strikes > 0)
+        argue(a, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+              to_int(c->peer_ping_min_ms));
+    if (c->age_ms > 0)
+        argue(a, GRPC_ARG_MAX_CONNECTION_AGE_MS, to_int(c->age_ms));
+    if (c->age_grace_ms > 0)
+        argue(a, GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, to_int(c->age_grace_ms));
+    if (c->idle_ms > 0)
+        argue(a, GRPC_ARG_MAX_CONNECTION_IDLE_MS, to_int(c->idle_ms));
+    argue(a, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, to_int(c->handshake_ms));
+}
+
+/* The minimal stack of the library has no room for that. */
+static bool ends_connections(const struct gush_rpc_server_options *options)
+{
+    return options->connections.age_ms > 0 || options->connections.idle_ms > 0;
+}
+
 static grpc_server *core_new(const struct gush_rpc_server_options *options)
 {
     struct arguments a = {.n = 0};
@@ -256,16 +330,13 @@ static grpc_server *core_new(const struct gush_rpc_server_options *options)
     argue(&a, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)max);
     argue(&a, GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
     argue(&a, GRPC_ARG_ENABLE_CHANNELZ, 0);
-    argue(&a, GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS);
-    argue(&a, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS);
-    argue(&a, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-    argue(&a, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-    argue(&a, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, PEER_PING_MIN_MS);
-    argue(&a, GRPC_ARG_HTTP2_MAX_PING_STRIKES, PEER_PING_STRIKES);
+    argue_connections(&a, &options->connections);
     if (options->streams_max > 0)
         argue(&a, GRPC_ARG_MAX_CONCURRENT_STREAMS, (int)options->streams_max);
     if (options->lean) {
-        argue(&a, GRPC_ARG_MINIMAL_STACK, 1);
+        if (!ends_connections(options))
+            argue(&a, GRPC_ARG_MINIMAL_STACK, 1);
+        argue(&a, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
         argue(&a, GRPC_ARG_ENABLE_DEADLINE_CHECKS, 1);
         /* A small compressed request may be a very large one, and nothing here would stop it. */
         argue(&a, GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
@@ -413,6 +484,7 @@ void gush_rpc_server_free(struct gush_rpc_server *server)
     GUSH_ASSERT(!server->started || no_connections(server));
     grpc_server_destroy(server->core);
     grpc_server_credentials_release(server->plaintext);
+    gush__secure_free(server->secure);
     for (size_t i = 0; i < server->options.queues_n; i++)
         gush_free(server->intakes[i].spare);
     gush_free(server->intakes);

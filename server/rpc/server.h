@@ -1,7 +1,8 @@
 /* server: calls of strangers, distributed over queues and services.
  *
  * Plaintext listeners are not the library's: server/app accepts and gives the sockets in, which
- * survives EMFILE, applies limits, and keeps one owner per port. Every queue keeps requests posted:
+ * survives EMFILE, applies limits, and keeps one owner per port. TLS ports are the library's own,
+ * and have nothing of that. Every queue keeps requests posted:
  * one is posted again before a call is handled, so none is lost to another queue or to nobody.
  *
  * Owner     server/app
@@ -16,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/base/error.h"
 #include "server/base/span.h"
 
 #include "server/rpc/call.h"
@@ -23,6 +25,7 @@
 #include "server/rpc/status.h"
 
 struct gush_rpc_server;
+struct gush_tls;
 
 #define GUSH_RPC_MESSAGE_MAX  200
 #define GUSH_RPC_SERVICES_MAX 7
@@ -59,6 +62,16 @@ struct gush_rpc_service {
     void (*on_closed)(void *ctx, struct gush_rpc_call *call);
 };
 
+/* What becomes of connections as such; ms, 0: never. */
+struct gush_rpc_connections {
+    uint64_t ping_ms, ping_timeout_ms; /* a silent peer is pinged, and given so long to answer */
+    uint64_t peer_ping_min_ms;         /* a peer that pings more often is sent away; 0: none is */
+    uint64_t age_ms;                   /* then GOAWAY, a tenth sooner or later */
+    uint64_t age_grace_ms;             /* after that GOAWAY the connection is closed */
+    uint64_t idle_ms;                  /* without calls; then GOAWAY */
+    uint64_t handshake_ms;             /* of TLS and HTTP/2; TLS ports only */
+};
+
 struct gush_rpc_server_options {
     const char *name;               /* in logs */
     struct gush_rpc_queue **queues; /* borrowed array and queues */
@@ -71,11 +84,24 @@ struct gush_rpc_server_options {
     unsigned streams_max;        /* per connection; 0: no limit */
     /* For long streams: less library around each call. Compressed requests are then refused. */
     bool lean;
+    struct gush_rpc_connections connections;
+};
+
+struct gush_rpc_server_address {
+    const char *host; /* "": every interface */
+    uint16_t port;    /* 0: any free one */
 };
 
 struct gush_rpc_server *gush_rpc_server_new(const struct gush_rpc_server_options *options);
 /* Drained, its queues joined; or never started. */
 void gush_rpc_server_free(struct gush_rpc_server *server);
+/* Serves TLS on |host|:|port| (as gush_tcp_listen takes them) from start on, with what |tls|
+ * (borrowed until free) holds at the time of each handshake. On failure |message| says why.
+ *   GUSH_EBUSY, GUSH_EUNKNOWN, GUSH_EIO   as gush_tcp_listen */
+GUSH_MUST_USE gush_err gush_rpc_server_listen_tls(struct gush_rpc_server *server,
+                                                  const struct gush_rpc_server_address *address,
+                                                  struct gush_tls *tls, uint16_t *bound_port,
+                                                  char *message, size_t message_n);
 /* Before the queues' threads run. */
 void gush_rpc_server_start(struct gush_rpc_server *server);
 
