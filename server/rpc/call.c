@@ -1,7 +1,6 @@
 #include "server/rpc/call.h"
 
 #include <grpc/byte_buffer.h>
-#include <grpc/byte_buffer_reader.h>
 #include <grpc/slice_buffer.h>
 #include <string.h>
 
@@ -22,7 +21,10 @@ struct gush_rpc_call {
     /* Operations whose tag is not back, and holds: the object lives while any is left. */
     uint32_t ops_n, holds_n;
     int cancelled;
-    bool asked;    /* on_request ran: the service knows this call */
+    bool many;     /* the peer may send any number of messages */
+    bool gzip;     /* the peer compresses, and can read what is compressed */
+    bool reading;  /* a message is asked for */
+    bool asked;    /* the service knows this call */
     bool started;  /* initial metadata is out */
     bool sending;  /* a message is under way */
     bool finished; /* finish was called */
@@ -115,45 +117,58 @@ static void refuse(struct gush_rpc_call *call, enum gush_rpc_status status, cons
 }
 
 /* The request as one piece, or why not. */
-static void deliver_request(struct gush_rpc_call *call)
+static void deliver_request(struct gush_rpc_call *call, grpc_byte_buffer *message)
 {
-    grpc_byte_buffer_reader reader;
+    size_t max = gush__server_options(call->server)->request_max_bytes;
     grpc_slice all;
 
-    if (call->request->data.raw.compression != GRPC_COMPRESS_NONE) {
-        refuse(call, GUSH_RPC_UNIMPLEMENTED, "compressed requests are not accepted here");
+    if (gush__encoding_is_unknown(call->core, message)) {
+        refuse(call, GUSH_RPC_UNIMPLEMENTED, GUSH__ENCODING_REFUSAL);
         return;
     }
-    if (grpc_byte_buffer_length(call->request) >
-        gush__server_options(call->server)->request_max_bytes) {
+    switch ((int)gush__encoding_open(message, max, &all)) {
+    case GUSH_OK:
+        break;
+    case GUSH_ELIMIT:
         refuse(call, GUSH_RPC_RESOURCE_EXHAUSTED, "request message is over the size limit");
         return;
-    }
-    if (!grpc_byte_buffer_reader_init(&reader, call->request)) {
-        refuse(call, GUSH_RPC_INTERNAL, "request message cannot be read");
+    default:
+        refuse(call, GUSH_RPC_INTERNAL, "request message cannot be decompressed");
         return;
     }
-    all = grpc_byte_buffer_reader_readall(&reader);
-    grpc_byte_buffer_reader_destroy(&reader);
+    if (message->data.raw.compression != GRPC_COMPRESS_NONE)
+        call->gzip = true;
     call->asked = true;
     call->service->on_request(call->service->ctx, call, gush__slice_span(&all));
     grpc_slice_unref(all);
+}
+
+static void deliver_half_close(struct gush_rpc_call *call)
+{
+    if (!call->many) {
+        refuse(call, GUSH_RPC_INVALID_ARGUMENT, "the call has no request message");
+        return;
+    }
+    call->asked = true;
+    call->service->on_half_close(call->service->ctx, call);
 }
 
 static void on_read(struct gush__tag *tag, bool ok)
 {
     struct gush_rpc_call *call = GUSH_CONTAINER(tag, struct gush_rpc_call, read_tag);
 
+    grpc_byte_buffer *request = call->request;
+
     gush_wheel_disarm(&call->queue->lane.wheel, &call->late);
+    call->reading = false;
     if (ok && !call->gone && !call->finished) {
-        if (call->request != NULL)
-            deliver_request(call);
+        if (request != NULL)
+            deliver_request(call, request);
         else
-            refuse(call, GUSH_RPC_INVALID_ARGUMENT, "the call has no request message");
+            deliver_half_close(call);
     }
-    if (call->request != NULL)
-        grpc_byte_buffer_destroy(call->request);
-    call->request = NULL;
+    if (request != NULL)
+        grpc_byte_buffer_destroy(request);
     op_back(call);
 }
 
@@ -162,7 +177,11 @@ static void on_late(void *lane, struct gush_timer *timer)
     struct gush_rpc_call *call = GUSH_CONTAINER(timer, struct gush_rpc_call, late);
 
     (void)lane;
-    if (!call->gone)
+    if (call->gone || call->finished)
+        return;
+    if (call->asked) /* its service may be amid something else: it hears of this as of any end */
+        gush_rpc_call_cancel(call, GUSH_RPC_DEADLINE_EXCEEDED, "no further message came in time");
+    else
         refuse(call, GUSH_RPC_DEADLINE_EXCEEDED, "the request message did not come in time");
 }
 
@@ -190,13 +209,14 @@ static struct gush__tag tag_for(void (*done)(struct gush__tag *tag, bool ok))
 
 struct gush_rpc_call *gush__call_open(struct gush_rpc_server *server, struct gush_rpc_queue *q,
                                       grpc_call *core, const struct gush_rpc_service *service,
-                                      uint32_t note)
+                                      const struct gush_rpc_verdict *verdict)
 {
     struct gush_rpc_call *call = GUSH_NEW(struct gush_rpc_call);
     grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
 
     call->magic = gush_rpc_call_MAGIC;
-    call->note = note;
+    call->note = verdict->note;
+    call->many = verdict->many;
     call->core = core;
     call->server = server;
     call->queue = q;
@@ -220,6 +240,8 @@ void gush__call_read(struct gush_rpc_call *call)
     uint64_t timeout_ms = gush__server_options(call->server)->request_timeout_ms;
     grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
 
+    call->reading = true;
+    call->request = NULL;
     if (timeout_ms > 0)
         gush_wheel_arm(&lane->wheel, &call->late, gush_lane_now_ms(lane) + timeout_ms);
     op.data.recv_message.recv_message = &call->request;
@@ -261,6 +283,26 @@ void gush_rpc_call_release(struct gush_rpc_call *call)
     settle(call);
 }
 
+void gush_rpc_call_read(struct gush_rpc_call *call)
+{
+    GUSH_ASSERT(call->many && !call->reading && !call->finished);
+    if (!call->gone)
+        gush__call_read(call);
+}
+
+/* The headers of the answer, which wait for its first message or its end. |room| is used by the
+ * batch. */
+static void op_headers(struct gush_rpc_call *call, grpc_op *op, grpc_metadata *room)
+{
+    *op = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+    call->started = true;
+    if (!call->gzip)
+        return;
+    *room = gush__encoding_answer();
+    op->data.send_initial_metadata.count = 1;
+    op->data.send_initial_metadata.metadata = room;
+}
+
 /* Puts |slice| (taken) into the queue's buffer and names it in |op|. One buffer serves every call:
  * the library moves the slices out of it while the batch is started. */
 static void op_message(struct gush_rpc_queue *q, grpc_op *op, grpc_slice slice, uint32_t flags)
@@ -274,6 +316,7 @@ gush_err gush_rpc_call_send(struct gush_rpc_call *call, const struct gush_rpc_sl
                             bool more)
 {
     struct gush_rpc_queue *q = call->queue;
+    grpc_metadata header;
     grpc_op ops[2];
     size_t ops_n = 0;
     bool ok = false;
@@ -282,8 +325,7 @@ gush_err gush_rpc_call_send(struct gush_rpc_call *call, const struct gush_rpc_sl
     if (call->gone)
         return GUSH_ECLOSED;
     if (!call->started) {
-        ops[ops_n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
-        call->started = true;
+        op_headers(call, &ops[ops_n++], &header);
         more = false; /* parked headers would hold up the completion that the next send waits for */
     }
     op_message(q, &ops[ops_n++], grpc_slice_ref(slice_of(slice)),
@@ -305,7 +347,8 @@ void gush_rpc_call_finish(struct gush_rpc_call *call, struct gush_bytes *reply,
     struct gush_rpc_queue *q = call->queue;
     grpc_slice message =
         grpc_slice_from_copied_buffer((const char *)end->message.p, end->message.n);
-    grpc_metadata details = {.key = grpc_slice_from_static_string("grpc-status-details-bin")};
+    grpc_metadata header,
+        details = {.key = grpc_slice_from_static_string("grpc-status-details-bin")};
     grpc_op ops[3], *status;
     size_t ops_n = 0;
     bool ok = false;
@@ -315,7 +358,7 @@ void gush_rpc_call_finish(struct gush_rpc_call *call, struct gush_bytes *reply,
     details.value = grpc_slice_from_copied_buffer((const char *)end->details.p, end->details.n);
     if (!call->gone) {
         if (!call->started)
-            ops[ops_n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+            op_headers(call, &ops[ops_n++], &header);
         if (reply != NULL)
             op_message(q, &ops[ops_n++], slice_over(reply), 0);
         status = &ops[ops_n++];
@@ -324,7 +367,6 @@ void gush_rpc_call_finish(struct gush_rpc_call *call, struct gush_bytes *reply,
         status->data.send_status_from_server.status_details = &message;
         status->data.send_status_from_server.trailing_metadata_count = end->details.n > 0;
         status->data.send_status_from_server.trailing_metadata = &details;
-        call->started = true;
         call->ops_n++;
         if (gush__queue_start(q, call->core, ops, ops_n, &call->finish_tag, &ok))
             call->ops_n--; /* never the last one */

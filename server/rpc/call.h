@@ -1,8 +1,12 @@
-/* call: one gRPC call on the server's side: a request message, then one response or a stream.
+/* call: one gRPC call on the server's side: requests, then one response or a stream.
  *
  * Life of a call: the service's admit, on_request with the message, any number of sends (one at a
- * time) and holds, one finish or cancel, on_closed. on_gone says that the peer left before the
- * finish. The object lives until every operation of the library came back and nobody holds it.
+ * time) and holds, one finish or cancel, on_closed. A call that was admitted with |many| gets
+ * further messages, one for each read, and hears in on_half_close that there are no more. on_gone
+ * says that the peer left before the finish. The object lives until every operation of the library
+ * came back and nobody holds it.
+ *
+ * Messages compressed with gzip are opened here, never beyond the server's size limit.
  *
  * Owner     this room; the service may use it from admit until on_closed returns
  * Thread    its lane's
@@ -37,6 +41,11 @@ struct gush_lane *gush_rpc_call_lane(const struct gush_rpc_call *call);
 uint32_t gush_rpc_call_note(const struct gush_rpc_call *call);
 void gush_rpc_call_set_user(struct gush_rpc_call *call, void *user);
 void *gush_rpc_call_user(const struct gush_rpc_call *call);
+
+/* Asks for the next message of a call admitted with |many|; never while one is asked for.
+ * on_request or on_half_close follows, unless the call ends before. A peer that says nothing for
+ * the server's request_timeout_ms is sent away. */
+void gush_rpc_call_read(struct gush_rpc_call *call);
 
 /* Keeps |call| across an answer that comes later. release may end in on_closed. */
 void gush_rpc_call_hold(struct gush_rpc_call *call);

@@ -61,9 +61,25 @@ void gush__queue_start_later(struct gush_rpc_queue *q, grpc_call *call, const gr
 /* Takes over |core| on its queue's thread. |service| NULL: nothing is told to anybody. */
 struct gush_rpc_call *gush__call_open(struct gush_rpc_server *server, struct gush_rpc_queue *q,
                                       grpc_call *core, const struct gush_rpc_service *service,
-                                      uint32_t note);
-/* Asks for the request message; on_request follows. */
+                                      const struct gush_rpc_verdict *verdict);
+/* Asks for a message; on_request or on_half_close follows. */
 void gush__call_read(struct gush_rpc_call *call);
+
+/* ---- encoding.c: compressed messages -------------------------------------------------------- */
+
+#define GUSH__ENCODING_REFUSAL "grpc-encoding is not known here (accepted: identity, gzip)"
+/* As channel arguments: what the library takes, and that it leaves the opening to us. */
+#define GUSH__ENCODING_ACCEPTED (1 << GRPC_COMPRESS_NONE | 1 << GRPC_COMPRESS_GZIP)
+
+/* |message|, the last one read from |call|, is compressed with what the library does not know. */
+bool gush__encoding_is_unknown(grpc_call *call, const grpc_byte_buffer *message);
+/* |message| in one piece, decompressed; the slice is the caller's. Nothing is kept on failure.
+ *   GUSH_ELIMIT    it is longer than |max_bytes|, found out without keeping more
+ *   GUSH_ESYNTAX   it is not what it says it is */
+GUSH_MUST_USE gush_err gush__encoding_open(grpc_byte_buffer *message, size_t max_bytes,
+                                           grpc_slice *out);
+/* The header that makes the library compress an answer. */
+grpc_metadata gush__encoding_answer(void);
 
 const struct gush_rpc_server_options *gush__server_options(const struct gush_rpc_server *server);
 /* A call or a posted request of |server| came to be, or is no more. Any queue's thread. */

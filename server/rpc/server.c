@@ -150,8 +150,7 @@ static void take_call(struct intake *in, struct request *r)
 {
     struct gush_rpc_verdict verdict = {0};
     const struct gush_rpc_service *service = admit(in->server, r, &verdict);
-    struct gush_rpc_call *call =
-        gush__call_open(in->server, in->queue, r->core, service, verdict.note);
+    struct gush_rpc_call *call = gush__call_open(in->server, in->queue, r->core, service, &verdict);
     struct gush_rpc_end end = {verdict.status, gush_span_str(verdict.message), GUSH_SPAN_EMPTY};
 
     if (service == NULL)
@@ -331,6 +330,9 @@ static grpc_server *core_new(const struct gush_rpc_server_options *options)
     argue(&a, GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
     argue(&a, GRPC_ARG_ENABLE_CHANNELZ, 0);
     argue_connections(&a, &options->connections);
+    /* The library would unpack a request of 4 MB into one of 4 GB before it looks at the limit. */
+    argue(&a, GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+    argue(&a, GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, GUSH__ENCODING_ACCEPTED);
     if (options->streams_max > 0)
         argue(&a, GRPC_ARG_MAX_CONCURRENT_STREAMS, (int)options->streams_max);
     if (options->lean) {
@@ -338,8 +340,6 @@ static grpc_server *core_new(const struct gush_rpc_server_options *options)
             argue(&a, GRPC_ARG_MINIMAL_STACK, 1);
         argue(&a, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
         argue(&a, GRPC_ARG_ENABLE_DEADLINE_CHECKS, 1);
-        /* A small compressed request may be a very large one, and nothing here would stop it. */
-        argue(&a, GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
         argue(&a, "grpc.experimental.tcp_read_chunk_size", READ_CHUNK_BYTES);
         argue(&a, "grpc.experimental.tcp_min_read_chunk_size", READ_CHUNK_BYTES);
     }

@@ -42,23 +42,28 @@ struct gush_span gush_rpc_head_find(const struct gush_rpc_head *head, const char
 struct gush_rpc_verdict {
     enum gush_rpc_status
         status; /* not OK: the call ends here, and the service hears no more of it */
+    bool many;  /* the peer may send any number of messages, also none */
     uint32_t note;
     char message[GUSH_RPC_MESSAGE_MAX];
 };
 
-/* All functions run on the call's lane. |call| is named first in a call's life in on_request. */
+/* All functions run on the call's lane. |call| is named first in a call's life in on_request, or in
+ * on_half_close when it has no message at all. */
 struct gush_rpc_service {
     const char *name; /* "package.Service" */
     void *ctx;
     void (*admit)(void *ctx, const struct gush_rpc_head *head, struct gush_rpc_verdict *verdict);
-    /* |message| is borrowed for the call. */
+    /* The message of the call; with |many| each that was asked for, the first unasked. |message| is
+     * borrowed until this returns. */
     void (*on_request)(void *ctx, struct gush_rpc_call *call, struct gush_span message);
+    /* The peer will send no more. Only for calls admitted with |many|; NULL if there are none. */
+    void (*on_half_close)(void *ctx, struct gush_rpc_call *call);
     /* The send reported as GUSH_EAGAIN is over; not |ok|: on_closed follows. NULL if none is made.
      */
     void (*on_sent)(void *ctx, struct gush_rpc_call *call, bool ok);
     /* The peer left, or the deadline passed, before finish. May be NULL. */
     void (*on_gone)(void *ctx, struct gush_rpc_call *call);
-    /* |call| ends with this. Only for calls that on_request named. May be NULL. */
+    /* |call| ends with this. Only for calls that were named before. May be NULL. */
     void (*on_closed)(void *ctx, struct gush_rpc_call *call);
 };
 
@@ -79,10 +84,10 @@ struct gush_rpc_server_options {
     /* borrowed; the first NULL ends the list */
     const struct gush_rpc_service *services[GUSH_RPC_SERVICES_MAX + 1];
     size_t request_max_bytes;    /* one message, decompressed */
-    uint64_t request_timeout_ms; /* from the headers to the whole message; 0: none */
+    uint64_t request_timeout_ms; /* from asking for a message to having it; 0: none */
     unsigned posted_n;           /* requests kept posted on each queue */
     unsigned streams_max;        /* per connection; 0: no limit */
-    /* For long streams: less library around each call. Compressed requests are then refused. */
+    /* For long streams: less library around each call. Answers are then never compressed. */
     bool lean;
     struct gush_rpc_connections connections;
 };
