@@ -40,6 +40,7 @@ static void say_status(const struct wire_status *status)
 static response_t *insist(struct publisher *p, const request_t *request)
 {
     gpr_timespec deadline = wire_in_ms(p->deadline_ms);
+    const struct wire_question question = {PUBLISH, p->authorization, &request->base};
 
     for (unsigned attempt = 0;; attempt++) {
         struct wire_status status;
@@ -47,7 +48,8 @@ static response_t *insist(struct publisher *p, const request_t *request)
         uint32_t pause_ms = wire_backoff_ms(attempt);
 
         wire_status_init(&status);
-        bytes = wire_ask(&p->wire, PUBLISH, p->authorization, &request->base, deadline, &status);
+        /* Without a connection the first attempt fails, and we can say so; the next ones wait. */
+        bytes = wire_ask(&p->wire, &question, deadline, attempt > 0, &status);
         if (bytes == NULL && (status.code != GRPC_STATUS_UNAVAILABLE ||
                               gpr_time_cmp(wire_in_ms(pause_ms), deadline) >= 0)) {
             say_status(&status);
@@ -109,14 +111,15 @@ static bool publish_lines(struct publisher *p)
 static bool serving(struct publisher *p)
 {
     health_request_t request;
+    const struct wire_question question = {CHECK, p->authorization, &request.base};
     struct wire_status status;
     health_response_t *response = NULL;
     bool is_serving = false;
 
     grpc__health__v1__health_check_request__init(&request);
     wire_status_init(&status);
-    grpc_byte_buffer *bytes = wire_ask(&p->wire, CHECK, p->authorization, &request.base,
-                                       wire_in_ms(p->deadline_ms), &status);
+    grpc_byte_buffer *bytes =
+        wire_ask(&p->wire, &question, wire_in_ms(p->deadline_ms), false, &status);
     if (bytes == NULL)
         say_status(&status);
     else

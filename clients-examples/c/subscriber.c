@@ -94,7 +94,8 @@ static enum verdict on_connect(struct subscriber *s, const connect_t *connect)
 {
     printf("connected %s\n", connect->client);
     s->attempt = 0;
-    s->patience_ms = connect->ping * 1000 + PING_GRACE_MS;
+    /* Without pings only gRPC's keepalive can tell. */
+    s->patience_ms = connect->ping > 0 ? connect->ping * 1000 + PING_GRACE_MS : UINT32_MAX;
     for (size_t i = 0; i < s->subs_n; i++) {
         const result_t *result = NULL;
         for (size_t k = 0; k < connect->n_subs; k++) {
@@ -283,6 +284,7 @@ int main(int argc, char **argv)
         uint32_t pause_ms = wire_backoff_ms(s.attempt++);
         fprintf(stderr, "reconnecting in %" PRIu32 " ms: %s\n", pause_ms, s.reason);
         wire_pause(pause_ms);
+        wire_renew(&s.wire);
     }
     wire_close(&s.wire);
     for (size_t i = 0; i < s.subs_n; i++)

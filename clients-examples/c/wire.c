@@ -80,31 +80,42 @@ static grpc_arg number(const char *key, int value)
     return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = unchanged, .value.integer = value};
 }
 
-void wire_open(struct wire *wire)
+static grpc_channel *channel_new(const struct wire *wire)
 {
     grpc_arg arg[] = {
         number(GRPC_ARG_KEEPALIVE_TIME_MS, 30000), /* finds out that the peer is gone */
         number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000),
         number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
         number(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
-        /* The pauses are ours: the library itself should not wait much longer. */
-        number(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, BACKOFF_FIRST_MS / 2),
-        number(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000),
+        number(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, BACKOFF_FIRST_MS),
+        number(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, BACKOFF_MAX_MS),
+        number(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1), /* a new channel is a new connection */
         number(GRPC_COMPRESSION_CHANNEL_DEFAULT_ALGORITHM,
                wire->gzip ? GRPC_COMPRESS_GZIP : GRPC_COMPRESS_NONE),
     };
     grpc_channel_args args = {.num_args = sizeof(arg) / sizeof(arg[0]), .args = arg};
 
+    return grpc_channel_create(wire->address, wire->credentials, &args);
+}
+
+void wire_open(struct wire *wire)
+{
     grpc_init();
-    grpc_channel_credentials *creds = credentials(wire);
-    wire->channel = grpc_channel_create(wire->address, creds, &args);
+    wire->credentials = credentials(wire);
+    wire->channel = channel_new(wire);
     wire->queue = grpc_completion_queue_create_for_pluck(NULL);
-    grpc_channel_credentials_release(creds);
+}
+
+void wire_renew(struct wire *wire)
+{
+    grpc_channel_destroy(wire->channel);
+    wire->channel = channel_new(wire);
 }
 
 void wire_close(struct wire *wire)
 {
     grpc_channel_destroy(wire->channel);
+    grpc_channel_credentials_release(wire->credentials);
     grpc_completion_queue_shutdown(wire->queue);
     grpc_completion_queue_destroy(wire->queue);
     grpc_shutdown_blocking();
@@ -134,20 +145,23 @@ bool wire_wait(struct wire *wire, grpc_call *call, const grpc_op *ops, size_t op
     return event.success != 0;
 }
 
-grpc_byte_buffer *wire_ask(struct wire *wire, const char *method, const char *api_key,
-                           const ProtobufCMessage *request, gpr_timespec deadline,
-                           struct wire_status *status)
+grpc_byte_buffer *wire_ask(struct wire *wire, const struct wire_question *question,
+                           gpr_timespec deadline, bool wait_for_ready, struct wire_status *status)
 {
-    grpc_call *call = wire_call_new(wire, method, deadline);
+    grpc_call *call = wire_call_new(wire, question->method, deadline);
     grpc_metadata key = {.key = grpc_slice_from_static_string("authorization"),
-                         .value = grpc_slice_from_copied_string(api_key)};
-    grpc_byte_buffer *question = wire_pack(request), *answer = NULL;
+                         .value = grpc_slice_from_copied_string(question->authorization)};
+    grpc_byte_buffer *request = wire_pack(question->request), *answer = NULL;
     grpc_metadata_array headers;
     bool in_time = true;
     grpc_op ops[] = {
         {.op = GRPC_OP_SEND_INITIAL_METADATA,
-         .data.send_initial_metadata = {.count = api_key[0] != '\0', .metadata = &key}},
-        {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = question},
+         .flags = wait_for_ready ? GRPC_INITIAL_METADATA_WAIT_FOR_READY |
+                                       GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET
+                                 : 0,
+         .data.send_initial_metadata = {.count = question->authorization[0] != '\0',
+                                        .metadata = &key}},
+        {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = request},
         {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
         {.op = GRPC_OP_RECV_INITIAL_METADATA,
          .data.recv_initial_metadata.recv_initial_metadata = &headers},
@@ -160,7 +174,7 @@ grpc_byte_buffer *wire_ask(struct wire *wire, const char *method, const char *ap
     (void)wire_wait(wire, call, ops, sizeof(ops) / sizeof(ops[0]),
                     gpr_inf_future(GPR_CLOCK_MONOTONIC), &in_time);
     grpc_metadata_array_destroy(&headers);
-    grpc_byte_buffer_destroy(question);
+    grpc_byte_buffer_destroy(request);
     grpc_slice_unref(key.value);
     grpc_call_unref(call);
     if (status->code != GRPC_STATUS_OK && answer != NULL) {

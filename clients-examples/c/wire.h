@@ -14,6 +14,7 @@ struct wire {
     const char *address;
     const char *ca_file, *cert_file, *key_file; /* NULL: not given */
     bool gzip;
+    grpc_channel_credentials *credentials;
     grpc_channel *channel;
     grpc_completion_queue *queue;
 };
@@ -23,6 +24,12 @@ struct wire_status {
     grpc_status_code code;
     grpc_slice details;
     grpc_metadata_array trailers;
+};
+
+struct wire_question {
+    const char *method;
+    const char *authorization; /* "": none */
+    const ProtobufCMessage *request;
 };
 
 /* The options that every program has; wire_option() takes what getopt_long() found of them. */
@@ -38,6 +45,8 @@ bool wire_option(struct wire *wire, int option, const char *value);
 /* Exits with a message if a file cannot be read. The connection itself is made by the first call.
  */
 void wire_open(struct wire *wire);
+/* A new connection for the next call, at once: the old one comes back by the library's clock. */
+void wire_renew(struct wire *wire);
 void wire_close(struct wire *wire);
 
 grpc_call *wire_call_new(struct wire *wire, const char *method, gpr_timespec deadline);
@@ -45,10 +54,10 @@ grpc_call *wire_call_new(struct wire *wire, const char *method, gpr_timespec dea
  * Returns whether they worked. */
 bool wire_wait(struct wire *wire, grpc_call *call, const grpc_op *ops, size_t ops_n,
                gpr_timespec deadline, bool *in_time);
-/* One question, one answer (taken by the caller, when the status is OK). */
-grpc_byte_buffer *wire_ask(struct wire *wire, const char *method, const char *api_key,
-                           const ProtobufCMessage *request, gpr_timespec deadline,
-                           struct wire_status *status);
+/* One question, one answer (taken by the caller, when the status is OK). Without a connection it
+ * fails at once, or waits for one. */
+grpc_byte_buffer *wire_ask(struct wire *wire, const struct wire_question *question,
+                           gpr_timespec deadline, bool wait_for_ready, struct wire_status *status);
 
 void wire_status_init(struct wire_status *status);
 grpc_op wire_status_op(struct wire_status *status);

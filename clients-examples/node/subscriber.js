@@ -45,6 +45,7 @@ class Subscriber {
     let watchdog;
     const watch = (ms) => {
       clearTimeout(watchdog);
+      if (ms === Infinity) return;
       watchdog = setTimeout(() => {
         silent = true;
         call.cancel();
@@ -54,7 +55,10 @@ class Subscriber {
     watch(patience);
     try {
       for await (const push of call) {
-        if (push.connect) patience = push.connect.ping * 1000 + PING_GRACE_MS;
+        if (push.connect) {
+          const { ping } = push.connect; // 0: no pings, only keepalive can tell
+          patience = ping > 0 ? ping * 1000 + PING_GRACE_MS : Infinity;
+        }
         watch(patience);
         this.onPush(push);
       }

@@ -45,8 +45,11 @@ class Publisher:
         attempt = 0
         while True:
             try:
+                # Without a connection the first attempt fails, and we can say so; the next ones
+                # wait for one.
                 return self.stub.Publish(request, metadata=self.metadata,
-                                         timeout=deadline - time.monotonic())
+                                         timeout=deadline - time.monotonic(),
+                                         wait_for_ready=attempt > 0)
             except grpc.RpcError as error:
                 pause_s = wire.backoff_s(attempt)
                 late = time.monotonic() + pause_s >= deadline

@@ -116,7 +116,8 @@ class Subscriber:
                 if push is grpc.aio.EOF:
                     raise Lost("the stream ended")
                 if push.HasField("connect"):
-                    patience_s = push.connect.ping + PING_GRACE_S
+                    ping_s = push.connect.ping  # 0: no pings, only gRPC's keepalive can tell
+                    patience_s = ping_s + PING_GRACE_S if ping_s else None
                     self.on_connect(push.connect)
                 elif push.HasField("pub"):
                     self.on_publication(push.channel, push.pub)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"syscall"
@@ -114,6 +115,9 @@ func (s *subscriber) consume(ctx context.Context, client pb.CentrifugoUniStreamC
 		}
 		if push.Connect != nil {
 			patience = time.Duration(push.Connect.Ping)*time.Second + pingGrace
+			if push.Connect.Ping == 0 {
+				patience = math.MaxInt64 // no pings: only keepalive can tell
+			}
 		}
 		watchdog.Reset(patience)
 		err = s.onPush(push)
