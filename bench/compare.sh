@@ -1,46 +1,32 @@
 #!/usr/bin/env bash
-# Measures Gush against a reference server with fanbench: A B A B ..., the same load, the same
-# publisher (gRPC API), and prints medians and ratios. See README.md here.
+# Measures Gush against the floor and, when CENTRIFUGO names a binary, against Centrifugo: the same
+# load in turn, each server freshly started, and prints medians and ratios. See README.md here.
 #
-#   bench/compare.sh FANBENCH_DIR 'REFERENCE COMMAND' [ROUNDS]
+#   [CENTRIFUGO=/path] bench/compare.sh [ROUNDS]      about 1.3 minutes a round
+#   SECONDS_EACH=10    of measuring, for each run
 #
-# FANBENCH_DIR holds fanbench, run-pair.sh and limitd/limitd, built. The reference must listen where
-# bench/gush.json does. Results stay in build/bench/.
+# Every run stays in build/bench/ as JSON. Exit 3 if anything was lost.
 set -u
-repository=$(cd "$(dirname "$0")/.." && pwd)
-fanbench=${1:?usage: compare.sh FANBENCH_DIR "REFERENCE COMMAND" [ROUNDS]}
-reference=${2:?usage: compare.sh FANBENCH_DIR "REFERENCE COMMAND" [ROUNDS]}
-rounds=${3:-5}
-gush="$repository/build/release/gush -c $repository/bench/gush.json"
-out=$repository/build/bench
-load='fanout --n 1000 --rate 20 --size 128 --pub grpc'
+cd "$(dirname "$0")/.." || exit 1
+rounds=${1:-5}
+load="--rate 20 --size 128 --duration ${SECONDS_EACH:-10}"
+others=${CENTRIFUGO:+centrifugo}
+failed=0
 
-[ -x "$repository/build/release/gush" ] || {
+[ -x "${GUSH:-build/release/gush}" ] || {
     echo "compare.sh: build/release/gush is missing: cmake --preset release && cmake --build --preset release" >&2
     exit 1
 }
 ulimit -n "$(ulimit -Hn)"
 
-pair() # NAME A B B-ARGUMENTS SCENARIO...
+run() # NAME SERVERS OPTIONS...
 {
-    local name=$1 a=$2 b=$3 b_arguments=$4
-    shift 4
-    echo "== $name"
-    mkdir -p "$out/$name"
-    OUT=$out/$name "$fanbench/run-pair.sh" --a "$a" --b "$b" --b-args "$b_arguments" \
-        --rounds "$rounds" -- "$@" | tee "$out/$name/summary"
+    local name=$1 servers=$2
+    shift 2
+    # shellcheck disable=SC2086 # $servers and $load are lists of words
+    bench/run.py "$name" --rounds "$rounds" $servers -- $load "$@" || failed=3
 }
 
-# shellcheck disable=SC2086 # $load is a list of words
-{
-    pair uni_grpc "$gush" "$reference" '' $load --transport uni_grpc
-    pair uni_sse "$gush" "$reference" '' $load --transport uni_sse
-    pair uni_sse-floor "$gush" "$fanbench/limitd/limitd 21009" \
-        '--profile limit --url 127.0.0.1:21009' $load --transport uni_sse
-}
-for transport in uni_grpc uni_sse; do
-    for n in 1000 10000; do
-        pair "idle-$transport-$n" "$gush" "$reference" '' \
-            idle --transport "$transport" --n "$n" --used 100 --churn --pub grpc
-    done
-done
+run uni_sse "gush floor $others" --sse 1000
+run uni_grpc "gush $others" --grpc 1000
+exit $failed

@@ -18,7 +18,9 @@
 
 #define EXIT_LOST          3
 #define CONNECT_PATIENCE_S 30 /* without any progress */
-#define SECOND_NS          UINT64_C(1000000000)
+/* Refused so often, while nobody got in: it will not get better. */
+#define REFUSALS_MAX 3
+#define SECOND_NS    UINT64_C(1000000000)
 
 struct load {
     const struct load_options *options;
@@ -28,7 +30,7 @@ struct load {
     const struct load_counts *counts;
     struct load_report report;
     FILE *csv;
-    uint64_t began_ns, sampled; /* seconds of the CSV */
+    uint64_t began_ns, sampled; /* the CSV: when it began, and its lines */
 };
 
 static void rest(void)
@@ -120,7 +122,9 @@ static bool connect_all(struct load *l)
             last = now;
             since_ns = load_reader_now_ns();
         }
-        if (seconds_since(since_ns) > CONNECT_PATIENCE_S || atomic_load(&l->counts->refused) > 1000)
+        if (seconds_since(since_ns) > CONNECT_PATIENCE_S ||
+            (atomic_load(&l->counts->connected) == 0 &&
+             atomic_load(&l->counts->refused) >= REFUSALS_MAX))
             return false;
         rest();
     }
@@ -154,7 +158,6 @@ static void cost_figures(struct load *l, const struct load_usage *from, const st
     double n = (double)received;
 
     figure(l, "deliveries", n);
-    figure(l, "deliveries_per_s", n / seconds);
     figure(l, "server_cpu_us_per_delivery", per((double)(to->cpu_ns - from->cpu_ns) / 1e3, n));
     figure(l, "server_user_us_per_delivery", per((double)(to->user_ns - from->user_ns) / 1e3, n));
     figure(l, "server_system_us_per_delivery",
@@ -293,11 +296,13 @@ static bool measure(struct load *l)
     load_publisher_forget(l->publisher);
     received = atomic_load(&l->counts->received);
     reads = atomic_load(&l->counts->reads);
-    l->began_ns = began_ns = load_reader_now_ns();
+    began_ns = load_reader_now_ns();
     atomic_store(&l->published.measure_from_ns, began_ns);
     load_usage_read(o->pid, &from);
     load_reader_order(l->reader, LOAD_CHURN);
     well = publish_for(l, o->duration);
+    figure(l, "deliveries_per_s",
+           (double)(atomic_load(&l->counts->received) - received) / seconds_since(began_ns));
     load_reader_order(l->reader, LOAD_RUN);
     drain(l);
     load_usage_read(o->pid, &to);
@@ -316,6 +321,7 @@ static int run(struct load *l)
     l->publisher = load_publisher_new(o, &l->published);
     if (l->publisher == NULL)
         return EXIT_FAILURE;
+    l->began_ns = load_reader_now_ns();
     l->reader = load_reader_start(o, &l->published);
     if (l->reader == NULL)
         return EXIT_FAILURE;
