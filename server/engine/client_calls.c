@@ -1,4 +1,5 @@
 /* API calls on clients: subscribe, unsubscribe, disconnect, refresh, by user. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/base/codes.h"
@@ -6,6 +7,8 @@
 #include "server/base/text.h"
 
 #include "server/engine/client_plan.h"
+
+#define EXPIRY_MAX_S (INT64_C(1) << 40) /* keeps milliseconds of it within range */
 
 /* What travels to one lane. */
 struct part {
@@ -59,37 +62,49 @@ static void part_begin(struct gush_clients_call *call)
 /* ---- subscribe --------------------------------------------------------------------------------
  */
 
-static uint64_t expiry_due(const struct gush_client *c, int64_t expire_at_s)
+/* How long it is until |expire_at_s|, which is above 0. */
+static int64_t left_ms(const struct gush_client *c, int64_t expire_at_s)
 {
-    int64_t left_ms = expire_at_s * 1000 - gush__node_wall_ms(c->node) +
-                      c->node->config->client.expired_sub_close_delay_ms;
-    return gush_lane_now_ms(c->lane) + (left_ms > 0 ? (uint64_t)left_ms : 1);
+    int64_t at_s = expire_at_s < EXPIRY_MAX_S ? expire_at_s : EXPIRY_MAX_S;
+
+    return at_s * 1000 - gush__node_wall_ms(c->node);
 }
 
-/* The channel answered: tell the client, then let it hear. */
+static uint64_t expiry_due(const struct gush_client *c, int64_t expire_at_s)
+{
+    int64_t due_ms = left_ms(c, expire_at_s) + c->node->config->client.expired_sub_close_delay_ms;
+    return gush_lane_now_ms(c->lane) + (due_ms > 0 ? (uint64_t)due_ms : 1);
+}
+
+/* The channel answered: tell the client, then let it hear. What it missed since the given position
+ * is not delivered, as the reference has it. */
 static void subscribed(struct gush_client *c, struct gush_client_plan *plan)
 {
     struct gush_clients_call *call = plan->arg;
     struct gush_client_plan_sub *p = plan->subs[0];
     struct gush_sub_result r = {0};
+    uint32_t error = GUSH_ERROR_NONE;
 
+    gush_stream_release(p->publications, p->publications_n);
+    p->publications = NULL;
+    p->publications_n = 0;
     gush_client_plan_result(p, &r);
-    gush__client_queue_push(
-        c, &(struct gush_push){
-               .kind = GUSH_PUSH_SUBSCRIBE,
-               .channel = p->channel,
-               .u.subscribe = {.recoverable = r.recoverable,
-                               .positioned = r.positioned,
-                               .epoch = r.epoch,
-                               .offset = call->has_since ? call->since_offset : r.offset,
-                               .data = r.data}});
+    gush__client_queue_push(c, &(struct gush_push){.kind = GUSH_PUSH_SUBSCRIBE,
+                                                   .channel = p->channel,
+                                                   .u.subscribe = {.recoverable = r.recoverable,
+                                                                   .positioned = r.positioned,
+                                                                   .epoch = r.epoch,
+                                                                   .offset = r.offset,
+                                                                   .data = r.data}});
+    if (gush__client_ending(c) && c->close_code == GUSH_DISCONNECT_INAPPROPRIATE_PROTOCOL)
+        error = GUSH_ERROR_INTERNAL; /* the caller's payload is to blame */
     if (call->expire_at_s > 0) {
         p->sub->expire_due = expiry_due(c, call->expire_at_s);
         gush__client_subs_expiry(c);
     }
     if (!gush__client_ending(c))
         gush_client_plan_go_live(c, p->sub);
-    part_done(call, GUSH_ERROR_NONE);
+    part_done(call, error);
 }
 
 static void subscribe_abandoned(struct gush_client *c, struct gush_client_plan *plan)
@@ -98,12 +113,16 @@ static void subscribe_abandoned(struct gush_client *c, struct gush_client_plan *
     part_done(plan->arg, GUSH_ERROR_NONE); /* its end is no error of the call */
 }
 
-static bool being_entered(const struct gush_client *c, struct gush_span channel)
+/* The plan in which |c| is entering |channel|, and its part there; NULL: it is not. */
+static struct gush_client_plan *entering(const struct gush_client *c, struct gush_span channel,
+                                         struct gush_client_plan_sub **sub)
 {
-    for (const struct gush_client_plan *plan = c->plans; plan; plan = plan->next)
-        if (gush_client_plan_find(plan, channel))
-            return true;
-    return false;
+    for (struct gush_client_plan *plan = c->plans; plan; plan = plan->next) {
+        *sub = gush_client_plan_find(plan, channel);
+        if (*sub)
+            return plan;
+    }
+    return NULL;
 }
 
 static void subscribe_one(struct gush_client *c, struct gush_clients_call *call)
@@ -112,8 +131,8 @@ static void subscribe_one(struct gush_client *c, struct gush_clients_call *call)
 
     if (gush_config_channel(c->node->config, call->channel, &options, NULL) != GUSH_OK)
         return; /* it was there when the call was checked */
-    bool late = call->expire_at_s > 0 && call->expire_at_s * 1000 < gush__node_wall_ms(c->node);
-    if (late || gush__client_find_sub(c, call->channel) || being_entered(c, call->channel)) {
+    bool late = call->expire_at_s > 0 && left_ms(c, call->expire_at_s) <= 0;
+    if (late || gush__client_find_sub(c, call->channel)) { /* also one that is being entered */
         part_begin(call);
         part_done(call, GUSH_ERROR_INTERNAL);
         return;
@@ -127,6 +146,10 @@ static void subscribe_one(struct gush_client *c, struct gush_clients_call *call)
     p->chan_info = call->info;
     p->raw_data = call->data;
     p->override = call->override;
+    if (call->has_since) {
+        p->recover = true;
+        gush_client_plan_position(p, call->since_offset, call->since_epoch);
+    }
     plan->arg = call;
     plan->abandon = subscribe_abandoned;
     part_begin(call);
@@ -136,69 +159,97 @@ static void subscribe_one(struct gush_client *c, struct gush_clients_call *call)
 /* ---- unsubscribe, disconnect, refresh ---------------------------------------------------------
  */
 
-static void push_unsubscribe(struct gush_client *c, struct gush_span channel)
+/* The subscribe call that waits for this channel is overtaken: it never was a subscription, and
+ * nobody will be told that it is one. */
+static void overtake(struct gush_client *c, struct gush_client_plan *plan)
 {
-    gush__client_queue_push(c, &(struct gush_push){.kind = GUSH_PUSH_UNSUBSCRIBE,
-                                                   .channel = channel,
-                                                   .u.end = {GUSH_UNSUBSCRIBE_SERVER,
-                                                             gush_span_str(gush_unsubscribe_text(
-                                                                 GUSH_UNSUBSCRIBE_SERVER))}});
+    if (plan->abandon)
+        plan->abandon(c, plan);
+    gush_client_plan_free(c, plan);
 }
 
 /* A client that is not subscribed is told all the same. Without a channel only the push goes out,
  * as the reference has it. */
 static void unsubscribe_one(struct gush_client *c, struct gush_clients_call *call)
 {
+    struct gush_client_plan_sub *p = NULL;
+    struct gush_client_plan *plan = entering(c, call->channel, &p);
     struct gush_subscription *sub =
         call->channel.n ? gush__client_find_sub(c, call->channel) : NULL;
 
-    push_unsubscribe(c, call->channel);
-    if (sub && !sub->holding)
+    if (c->state != GUSH_CLIENT_LIVE) { /* it hears of it behind its connect push */
+        if (p)
+            p->leaves = true;
+        return;
+    }
+    if (plan)
+        overtake(c, plan);
+    if (sub)
+        gush_branch_catch_up(sub->branch, sub); /* what was published before the call */
+    gush__client_tell_unsubscribed(c, call->channel);
+    if (sub)
         gush__client_sub_end(c, sub);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return gush_span_cmp(*(const struct gush_span *)a, *(const struct gush_span *)b);
 }
 
 static bool listed(const struct gush_clients_call *call, const struct gush_client *c)
 {
-    for (size_t i = 0; i < call->whitelist_n; i++)
-        if (gush_span_eq(call->whitelist[i], gush_client_id(c)))
-            return true;
-    return false;
+    struct gush_span id = gush_client_id(c);
+
+    return call->whitelist_n > 0 &&
+           bsearch(&id, call->whitelist, call->whitelist_n, sizeof id, by_bytes) != NULL;
+}
+
+/* What was published before the call is heard before the end. */
+static void end(struct gush_client *c, uint32_t code, const char *reason)
+{
+    if (c->state == GUSH_CLIENT_LIVE)
+        gush__client_subs_catch_up(c);
+    c->closing = false; /* too slow for that: the end is still the one that the call asks for */
+    gush_client_disconnect(c, code, reason);
 }
 
 static void disconnect_one(struct gush_client *c, struct gush_clients_call *call)
 {
     if (listed(call, c))
         return;
-    if (call->code == 0) {
-        gush_client_disconnect(c, GUSH_DISCONNECT_FORCE_NO_RECONNECT, NULL);
+    if (!call->has_code) {
+        end(c, GUSH_DISCONNECT_FORCE_NO_RECONNECT, NULL);
         return;
     }
     char *reason = gush_strndup((const char *)call->reason.p, call->reason.n);
-    gush_client_disconnect(c, call->code, reason);
+    end(c, call->code, reason);
     gush_free(reason);
 }
 
 static void refresh_one(struct gush_client *c, struct gush_clients_call *call)
 {
-    int64_t left_ms = call->expire_at_s * 1000 - gush__node_wall_ms(c->node);
-    bool expires = call->expire_at_s != 0;
+    bool expires = call->expire_at_s > 0;
+    int64_t ttl_ms = expires ? left_ms(c, call->expire_at_s) : 0;
 
-    if (call->expired || (expires && left_ms <= 0)) {
-        gush_client_disconnect(c, GUSH_DISCONNECT_EXPIRED, NULL);
+    if (call->expired || (expires && ttl_ms <= 0)) {
+        end(c, GUSH_DISCONNECT_EXPIRED, NULL);
         return;
     }
-    c->expire_due = expires ? gush_lane_now_ms(c->lane) + (uint64_t)left_ms +
+    if (c->state != GUSH_CLIENT_LIVE)
+        return; /* what it connects with is what holds */
+    if (ttl_ms > GUSH__CLIENT_TTL_MAX_S * 1000)
+        ttl_ms = GUSH__CLIENT_TTL_MAX_S * 1000;
+    c->expire_due = expires ? gush_lane_now_ms(c->lane) + (uint64_t)ttl_ms +
                                   (uint64_t)c->node->config->client.expired_close_delay_ms
                             : 0;
     gush__client_arm(c);
-    if (call->info.n) {
+    if (expires && call->info.n) { /* the reference has it so: a new info comes with an expiry */
         gush_bytes_unref(c->conn_info);
         c->conn_info = gush_bytes_copy(call->info);
     }
     gush__client_queue_push(
-        c, &(struct gush_push){
-               .kind = GUSH_PUSH_REFRESH,
-               .u.refresh = {expires, expires ? (uint32_t)((left_ms + 999) / 1000) : 0}});
+        c, &(struct gush_push){.kind = GUSH_PUSH_REFRESH,
+                               .u.refresh = {expires, (uint32_t)((ttl_ms + 999) / 1000)}});
 }
 
 /* ---- letters ----------------------------------------------------------------------------------
@@ -208,10 +259,9 @@ static bool is_meant(const struct gush_client *c, const struct gush_clients_call
 {
     char session[36];
 
-    bool connecting_too = call->action == GUSH_CLIENTS_DISCONNECT;
-
-    if (gush__client_ending(c) || (c->state != GUSH_CLIENT_LIVE && !connecting_too))
-        return false;
+    if (gush__client_ending(c) ||
+        (c->state != GUSH_CLIENT_LIVE && call->action == GUSH_CLIENTS_SUBSCRIBE))
+        return false; /* who is still connecting is not there yet, but must not slip through */
     if (call->before && c->user_number >= call->before)
         return false;
     if (call->client.n && !gush_span_eq(call->client, gush_client_id(c)))
@@ -325,6 +375,7 @@ void gush__clients_end_earlier(struct gush_client *c, uint32_t code)
     e->clients.call.dropped = earlier_ended;
     e->clients.action = GUSH_CLIENTS_DISCONNECT;
     e->clients.user = gush_bytes_span(e->user);
+    e->clients.has_code = true;
     e->clients.code = code;
     e->clients.reason = gush_span_str(gush_disconnect_text(code));
     e->clients.before = c->user_number;

@@ -11,8 +11,6 @@
 #include "server/engine/permission.h"
 #include "server/engine/presence.h"
 
-#define TTL_MAX_S (INT64_C(365) * 24 * 3600)
-
 /* ---- failing -------------------------------------------------------------------------------- */
 
 /* An error reply has no place on a unidirectional transport: it becomes a disconnect. */
@@ -71,7 +69,7 @@ static bool accept_expiry(struct gush_client *c, struct gush_client_plan *plan,
     }
     int64_t ttl = claims->expire_at_s - now_s;
     plan->expires = true;
-    plan->ttl_s = (uint32_t)(ttl > TTL_MAX_S ? TTL_MAX_S : ttl);
+    plan->ttl_s = (uint32_t)(ttl > GUSH__CLIENT_TTL_MAX_S ? GUSH__CLIENT_TTL_MAX_S : ttl);
     return true;
 }
 
@@ -257,6 +255,11 @@ static void finish(struct gush_client *c, struct gush_client_plan *plan)
         c->expire_due = gush_lane_now_ms(c->lane) + (uint64_t)plan->ttl_s * 1000 +
                         (uint64_t)c->node->config->client.expired_close_delay_ms;
     gush__client_arm(c);
+    for (size_t i = 0; i < plan->subs_n; i++)
+        if (plan->subs[i]->leaves) {
+            gush__client_tell_unsubscribed(c, plan->subs[i]->channel);
+            gush__client_sub_end(c, plan->subs[i]->sub);
+        }
     for (uint32_t i = 0; i < c->subs_n; i++)
         gush_client_plan_go_live(c, c->subs[i]);
 }

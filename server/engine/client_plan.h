@@ -18,7 +18,8 @@ struct gush_client_plan_sub {
     struct gush_span chan_info, raw_data; /* borrowed likewise */
     const struct gush_token_override *override;
     bool from_token, recover;
-    bool again; /* it held too much once, and was read again */
+    bool leaves; /* unsubscribed meanwhile: it is told so as soon as it was told that it is in */
+    bool again;  /* it held too much once, and was read again */
     uint64_t since;
     struct gush_epoch since_epoch;
     bool since_epoch_odd; /* longer than any epoch: it matches none */

@@ -18,6 +18,9 @@ enum gush_client_state {
 
 struct gush_client_plan;
 
+/* No connection is promised more. */
+#define GUSH__CLIENT_TTL_MAX_S (INT64_C(365) * 24 * 3600)
+
 #define gush_client_MAGIC GUSH_MAGIC('c', 'l', 'n', 't')
 struct gush_client {
     GUSH_MAGIC_FIELD;
@@ -84,6 +87,10 @@ struct gush_subscription *gush__client_sub_new(struct gush_client *c,
 void gush__client_subs_expiry(struct gush_client *c);
 /* One subscription ends while the client goes on: leaves the channel, then frees it. */
 void gush__client_sub_end(struct gush_client *c, struct gush_subscription *sub);
+/* Tells it that the server took it out of |channel| (empty: a push without a channel). */
+void gush__client_tell_unsubscribed(struct gush_client *c, struct gush_span channel);
+/* Queues what waits to be dealt to the client. Nothing more of that may be dealt to it. */
+void gush__client_subs_catch_up(struct gush_client *c);
 /* Leaves the branches: nothing more is delivered. */
 void gush__client_subs_detach(struct gush_client *c);
 /* Behind the end: presence and leave, then frees them. */

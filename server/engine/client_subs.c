@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "server/base/codes.h"
 #include "server/base/mem.h"
 
 #include "server/engine/client_priv.h"
@@ -52,6 +53,21 @@ static void detach(struct gush_client *c, struct gush_subscription *sub)
     gush_remote_part(ch, sub->positioned, gush_lane_now_ms(c->lane));
     gush_channel_unlock(&c->node->channels, ch, &posting);
     sub->branch = NULL;
+}
+
+void gush__client_tell_unsubscribed(struct gush_client *c, struct gush_span channel)
+{
+    struct gush_span why = gush_span_str(gush_unsubscribe_text(GUSH_UNSUBSCRIBE_SERVER));
+
+    gush__client_queue_push(c, &(struct gush_push){.kind = GUSH_PUSH_UNSUBSCRIBE,
+                                                   .channel = channel,
+                                                   .u.end = {GUSH_UNSUBSCRIBE_SERVER, why}});
+}
+
+void gush__client_subs_catch_up(struct gush_client *c)
+{
+    for (uint32_t i = 0; i < c->subs_n; i++)
+        gush_branch_catch_up(c->subs[i]->branch, c->subs[i]);
 }
 
 void gush__client_subs_detach(struct gush_client *c)

@@ -172,11 +172,12 @@ struct gush_clients_call {
     struct gush_span user;            /* empty: connections without a user */
     struct gush_span client, session; /* narrow it down; empty: not */
     uint64_t before;                  /* only connections with a smaller number; 0: all */
-    struct gush_span channel;         /* subscribe, unsubscribe (empty: all server-side ones) */
+    struct gush_span channel;         /* subscribe, unsubscribe (empty: a push and nothing else) */
     /* disconnect */
-    uint32_t code;                     /* 0: 3503 */
-    struct gush_span reason;           /* with |code| only */
-    const struct gush_span *whitelist; /* client ids that stay */
+    bool has_code; /* |code| and |reason| are said as they are; else 3503 */
+    uint32_t code;
+    struct gush_span reason;
+    const struct gush_span *whitelist; /* client ids that stay, sorted by gush_span_cmp */
     size_t whitelist_n;
     /* subscribe */
     struct gush_span data;                      /* of the push */
@@ -186,8 +187,8 @@ struct gush_clients_call {
     struct gush_span since_epoch;
     /* subscribe, refresh */
     struct gush_span info;
-    int64_t expire_at_s; /* 0: never */
-    bool expired;        /* refresh */
+    int64_t expire_at_s; /* Unix; 0 or below: never */
+    bool expired;        /* refresh: now */
     /* the engine's until done */
     struct gush_node *node;
     struct gush_user *held;

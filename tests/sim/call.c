@@ -71,6 +71,7 @@ static void choose_action(struct world *w, struct gush_rng *rng, struct gush_cli
         c->action = GUSH_CLIENTS_UNSUBSCRIBE;
     } else if (die < 14) {
         c->action = GUSH_CLIENTS_DISCONNECT;
+        c->has_code = true;
         c->code = WORLD_CALL_CODE;
         c->reason = GUSH_SPAN_LIT("called off");
     } else {

@@ -1,6 +1,6 @@
 /* API calls on a user's clients: subscribe, unsubscribe, disconnect, refresh; one connection per
  * user. spec: server API; client protocol 14, 15 */
-#include "tests/unit/engine/harness.h"
+#include "tests/unit/engine/calls.h"
 
 #define OPEN "\"allow_subscribe_for_client\":true,\"allow_subscribe_for_anonymous\":true"
 
@@ -11,54 +11,6 @@
     "\"namespaces\":[{\"name\":\"rec\",\"history_size\":50,\"history_ttl\":\"50s\","               \
     "\"force_recovery\":true," OPEN "},{\"name\":\"who\",\"presence\":true,\"join_leave\":true,"   \
     "\"force_push_join_leave\":true," OPEN "}]}}"
-
-struct calling {
-    struct gush_clients_call call;
-    unsigned done_n;
-};
-
-static void calling_done(struct gush_api_call *call)
-{
-    GUSH_CONTAINER(call, struct calling, call.call)->done_n++;
-}
-
-static void begin(struct world *w, struct calling *c)
-{
-    c->call.call =
-        (struct gush_api_call){.home = w->list[0], .done = calling_done, .dropped = no_drop};
-    c->done_n = 0;
-    gush_clients(w->node, &c->call);
-}
-
-static uint32_t run(struct world *w, struct calling *c)
-{
-    begin(w, c);
-    assert_int_equal(c->done_n, 0); /* never from inside */
-    settle(w);
-    assert_int_equal(c->done_n, 1);
-    return c->call.call.error;
-}
-
-static struct calling calling_of(enum gush_clients_action action, const char *user,
-                                 const char *channel)
-{
-    return (struct calling){
-        .call = {.action = action, .user = gush_span_str(user), .channel = gush_span_str(channel)}};
-}
-
-#define SUBSCRIBE(channel)   calling_of(GUSH_CLIENTS_SUBSCRIBE, "u", channel)
-#define UNSUBSCRIBE(channel) calling_of(GUSH_CLIENTS_UNSUBSCRIBE, "u", channel)
-#define DISCONNECT()         calling_of(GUSH_CLIENTS_DISCONNECT, "u", "")
-#define REFRESH()            calling_of(GUSH_CLIENTS_REFRESH, "u", "")
-
-static struct peer *user_on(struct world *w, size_t lane, const char *claims, const char *members)
-{
-    struct peer *p = peer_on(w, lane, GUSH_FORM_PUSH_JSON);
-
-    peer_connect_token(p, claims, members);
-    expect_connected(p);
-    return p;
-}
 
 static struct peer *u(struct world *w)
 {
@@ -138,9 +90,9 @@ static void client_session_and_whitelist_narrow_it_down(void **state)
     assert_int_equal(run(w, &c), 0);
     expect_closed(p[2], 3503);
     c = DISCONNECT();
-    struct gush_span whitelist[] = {GUSH_SPAN_LIT("x"), gush_span_of(kept, 36)};
+    struct gush_span whitelist[] = {GUSH_SPAN_EMPTY, gush_span_of(kept, 36), GUSH_SPAN_LIT("x")};
     c.call.whitelist = whitelist;
-    c.call.whitelist_n = 2;
+    c.call.whitelist_n = 3;
     assert_int_equal(run(w, &c), 0);
     expect_closed(p[0], 3503);
     expect_closed(p[3], 3503);
@@ -181,6 +133,7 @@ static void a_closed_lane_has_nobody(void **state)
 static void codes_and_reasons_are_used_as_given(void **state)
 {
     static const uint32_t codes[] = {5, 4000, 65535, 65536, 70000, UINT32_MAX};
+    static const char because[] = "{\"disconnect\":{\"code\":%u,\"reason\":\"because\"}}";
     struct world *w = world_new(state, CONFIG(""));
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
@@ -189,13 +142,13 @@ static void codes_and_reasons_are_used_as_given(void **state)
         struct publishing q = publishing_of("a", "1");
         char text[128];
 
+        c.call.has_code = true;
         c.call.code = codes[i];
         c.call.reason = GUSH_SPAN_LIT("because");
         begin(w, &c);
         publish_begin(w, &q); /* its letter comes behind */
         settle(w);
-        (void)snprintf(text, sizeof(text), "{\"disconnect\":{\"code\":%u,\"reason\":\"because\"}}",
-                       codes[i]);
+        (void)snprintf(text, sizeof(text), because, codes[i]);
         expect(p, text);
         expect_silence(p);
         assert_true(p->close_code == codes[i]);
@@ -209,10 +162,59 @@ static void an_empty_reason_is_empty(void **state)
     struct peer *p = u(w);
     struct calling c = DISCONNECT();
 
+    c.call.has_code = true;
     c.call.code = 4001;
     assert_int_equal(run(w, &c), 0);
     expect(p, "{\"disconnect\":{\"code\":4001}}");
     assert_string_equal(p->close_reason, "");
+    p = u(w);
+    c.call.code = 0;
+    assert_int_equal(run(w, &c), 0);
+    expect(p, "{\"disconnect\":{}}");
+    assert_int_equal(p->closes_n, 1);
+    assert_int_equal(p->close_code, 0);
+}
+
+static void what_was_published_before_is_heard_before_the_end(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+
+    for (int refresh = 0; refresh < 2; refresh++) {
+        struct peer *p = user_on(w, 0, "{\"sub\":\"u\"}", ",\"subs\":{\"a\":{},\"b\":{}}");
+        struct publishing q[] = {publishing_of("a", "1"), publishing_of("b", "2"),
+                                 publishing_of("a", "3")};
+        struct calling c = refresh ? REFRESH() : DISCONNECT();
+
+        c.call.expired = true;
+        publish_begin(w, &q[0]);
+        publish_begin(w, &q[1]);
+        begin(w, &c);
+        publish_begin(w, &q[2]); /* too late */
+        settle(w);
+        expect(p, "{\"channel\":\"a\",\"pub\":{\"data\":1}}");
+        expect(p, "{\"channel\":\"b\",\"pub\":{\"data\":2}}");
+        expect_closed(p, refresh ? 3005 : 3503);
+    }
+}
+
+/* Its queue cannot hold what it should hear before: then that is lost, not the code. */
+static void who_is_too_slow_for_it_ends_as_asked(void **state)
+{
+    struct world *w = world_new(state, CONFIG(",\"queue_max_messages\":2"));
+    struct peer *p = user_on(w, 0, "{\"sub\":\"u\"}", ",\"subs\":{\"a\":{}}");
+    struct publishing q[20];
+    struct calling c = DISCONNECT();
+
+    p->answer = GUSH_EAGAIN;
+    for (size_t i = 0; i < 20; i++) {
+        q[i] = publishing_of("a", "1");
+        publish_begin(w, &q[i]);
+    }
+    begin(w, &c);
+    settle(w);
+    pass(w, 6000); /* it never reads */
+    assert_int_equal(p->closes_n, 1);
+    assert_int_equal(p->close_code, 3503);
 }
 
 /* ---- subscribe ------------------------------------------------------------------------------- */
@@ -278,6 +280,33 @@ static void the_given_position_is_told(void **state) /* nothing is recovered by 
     expect(p, "{\"channel\":\"rec:a\",\"pub\":{\"data\":7,\"offset\":6}}");
 }
 
+static void a_position_that_cannot_be_recovered_from_is_not_told(void **state)
+{
+    static const struct {
+        const char *channel, *epoch;
+        uint64_t offset;
+    } cases[] = {{"rec:a", "", 9}, {"rec:a", "another", 2}, {"a", "", 2}};
+    struct world *w = world_new(state, CONFIG(""));
+
+    for (int i = 0; i < 5; i++)
+        publish(w, "rec:a", "0");
+    for (size_t i = 0; i < 3; i++) {
+        struct peer *p = u(w);
+        struct calling c = SUBSCRIBE(cases[i].channel);
+
+        c.call.has_since = true;
+        c.call.since_offset = cases[i].offset;
+        c.call.since_epoch = gush_span_str(cases[i].epoch);
+        assert_int_equal(run(w, &c), 0);
+        if (i < 2)
+            expect(p, "{\"channel\":\"rec:a\",\"subscribe\":{\"recoverable\":true,"
+                      "\"epoch\":\"~\",\"offset\":5,\"positioned\":true}}");
+        else
+            expect(p, "{\"channel\":\"a\",\"subscribe\":{}}");
+        peer_gone(p);
+    }
+}
+
 static void one_too_many_ends_the_client_not_the_call(void **state)
 {
     struct world *w = world_new(state, CONFIG(",\"channel_limit\":1"));
@@ -296,8 +325,33 @@ static void an_expiry_in_the_past_is_an_error(void **state)
 
     c.call.expire_at_s = WALL_MS / 1000 - 1;
     assert_int_equal(run(w, &c), 100);
+    c.call.expire_at_s = WALL_MS / 1000; /* now is no future */
+    assert_int_equal(run(w, &c), 100);
+    c.call.expire_at_s = 1;
+    assert_int_equal(run(w, &c), 100);
     expect_open(p);
     assert_int_equal(live(w).subscriptions, 0);
+}
+
+static void times_out_of_all_range_are_far_or_never(void **state)
+{
+    static const int64_t times[] = {INT64_MAX, INT64_MAX / 1000, 0, -1, INT64_MIN};
+    struct world *w = world_new(state, CONFIG(""));
+
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        struct peer *p = u(w);
+        struct calling s = SUBSCRIBE("a"), r = REFRESH();
+
+        s.call.expire_at_s = r.call.expire_at_s = times[i];
+        assert_int_equal(run(w, &s), 0);
+        expect(p, "{\"channel\":\"a\",\"subscribe\":{}}");
+        assert_int_equal(run(w, &r), 0);
+        expect(p, times[i] > 0 ? "{\"refresh\":{\"expires\":true,\"ttl\":31536000}}"
+                               : "{\"refresh\":{}}");
+        pass(w, 40000000);
+        expect_open(p);
+        peer_gone(p);
+    }
 }
 
 static void who_is_not_connected_yet_is_not_subscribed(void **state)
@@ -345,14 +399,14 @@ static void what_was_left_does_not_expire(void **state)
     expect_closed(p, 3006);
 }
 
-static void what_cannot_travel_ends_the_client_not_the_call(void **state)
+static void what_cannot_travel_ends_the_client_and_fails_the_call(void **state)
 {
     struct world *w = world_new(state, CONFIG(""));
     struct peer *p = u(w);
     struct calling c = SUBSCRIBE("a");
 
     c.call.data = GUSH_SPAN_LIT("\x01");
-    assert_int_equal(run(w, &c), 0);
+    assert_int_equal(run(w, &c), 100);
     expect_closed(p, 3506);
 }
 
@@ -365,20 +419,49 @@ static void who_is_unsubscribed_is_told_and_hears_no_more(void **state)
     struct calling c = UNSUBSCRIBE("a");
     struct publishing q = publishing_of("a", "1");
 
-    publish_begin(w, &q); /* under way when the call comes: still heard */
+    publish_begin(w, &q); /* under way when the call comes: heard before */
     begin(w, &c);
     settle(w);
     publish(w, "a", "2");
     publish(w, "b", "3");
-    /* The letter of the call may overtake the one that waits to be dealt. */
-    const char *text = hear(p);
-    if (strstr(text, "\"pub\""))
-        text = hear(p);
-    assert_string_equal(text, "{\"channel\":\"a\",\"unsubscribe\":{\"code\":2000,"
-                              "\"reason\":\"server unsubscribe\"}}");
+    expect(p, "{\"channel\":\"a\",\"pub\":{\"data\":1}}");
+    expect(p,
+           "{\"channel\":\"a\",\"unsubscribe\":{\"code\":2000,\"reason\":\"server unsubscribe\"}}");
     expect(p, "{\"channel\":\"b\",\"pub\":{\"data\":3}}");
     expect_open(p);
     assert_int_equal(live(w).channels, 1);
+}
+
+/* A letter is partly dealt, slice by slice, when the call comes: who has it does not get it again,
+ * who has it not gets it before it leaves. */
+static void a_letter_that_is_partly_dealt_is_heard_once(void **state)
+{
+    enum { CROWD = 200 };
+    struct world *w = world_new(state, CONFIG(""));
+    struct peer *p[CROWD];
+    struct publishing q[3];
+    struct calling c = UNSUBSCRIBE("a");
+
+    for (size_t i = 0; i < CROWD; i++)
+        p[i] = user_on(w, 0, "{\"sub\":\"u\"}", ",\"subs\":{\"a\":{}}");
+    w->tick_us = 300; /* a slice or two a turn */
+    for (size_t i = 0; i < 3; i++) {
+        q[i] = publishing_of("a", "1");
+        publish_begin(w, &q[i]);
+    }
+    (void)gush_lane_turn(w->list[0]);
+    assert_true(p[0]->heard_n > p[0]->read);
+    assert_true(p[CROWD - 1]->heard_n == p[CROWD - 1]->read);
+    begin(w, &c);
+    settle(w);
+    w->tick_us = 0;
+    for (size_t i = 0; i < CROWD; i++) {
+        for (size_t n = 0; n < 3; n++)
+            expect(p[i], "{\"channel\":\"a\",\"pub\":{\"data\":1}}");
+        expect(p[i], "{\"channel\":\"a\",\"unsubscribe\":{\"code\":2000,"
+                     "\"reason\":\"server unsubscribe\"}}");
+        expect_open(p[i]);
+    }
 }
 
 static void who_was_not_subscribed_is_told_as_well(void **state) /* server API [V] */
@@ -467,8 +550,13 @@ static void a_new_info_holds_from_now_on(void **state)
     struct calling c = REFRESH(), s = SUBSCRIBE("who:a");
 
     c.call.info = GUSH_SPAN_LIT("[2]");
+    c.call.expire_at_s = WALL_MS / 1000 + 50;
+    assert_int_equal(run(w, &c), 0);
+    c.call.info = GUSH_SPAN_LIT("[3]"); /* not without an expiry */
+    c.call.expire_at_s = 0;
     assert_int_equal(run(w, &c), 0);
     assert_int_equal(run(w, &s), 0);
+    expect(p, "{\"refresh\":{\"expires\":true,\"ttl\":50}}");
     expect(p, "{\"refresh\":{}}");
     expect(p, "{\"channel\":\"who:a\",\"subscribe\":{}}");
     expect(p, "{\"channel\":\"who:a\",\"join\":{\"info\":{\"user\":\"u\",\"client\":\"~\","
@@ -529,17 +617,22 @@ int main(void)
         world_test(a_closed_lane_has_nobody),
         world_test(codes_and_reasons_are_used_as_given),
         world_test(an_empty_reason_is_empty),
+        world_test(what_was_published_before_is_heard_before_the_end),
+        world_test(who_is_too_slow_for_it_ends_as_asked),
         world_test(who_is_subscribed_is_told_and_hears),
         world_test(joins_follow_the_subscribe_push),
         world_test(overrides_replace_options),
         world_test(the_given_position_is_told),
+        world_test(a_position_that_cannot_be_recovered_from_is_not_told),
         world_test(one_too_many_ends_the_client_not_the_call),
         world_test(an_expiry_in_the_past_is_an_error),
+        world_test(times_out_of_all_range_are_far_or_never),
         world_test(who_is_not_connected_yet_is_not_subscribed),
         world_test(expired_subscriptions_end_the_connection),
         world_test(what_was_left_does_not_expire),
-        world_test(what_cannot_travel_ends_the_client_not_the_call),
+        world_test(what_cannot_travel_ends_the_client_and_fails_the_call),
         world_test(who_is_unsubscribed_is_told_and_hears_no_more),
+        world_test(a_letter_that_is_partly_dealt_is_heard_once),
         world_test(who_was_not_subscribed_is_told_as_well),
         world_test(leaves_are_told_to_the_others),
         world_test(an_expiry_can_be_moved),
