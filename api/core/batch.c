@@ -3,8 +3,8 @@
 
 #include "api/core/api_core_priv.h"
 
-/* Members of a command in the order in which the first one present wins. Those that this server
- * does not have stand here too: they win over what comes behind them, and answer 104. */
+/* Members of a command in the order in which the first one present wins. What is not here is not
+ * seen: alone in its command it is as good as nothing, error 104. */
 #define COMMANDS(X)                                                                                \
     X(publish)                                                                                     \
     X(broadcast)                                                                                   \
@@ -50,19 +50,22 @@ static const struct gush_method *method_of(const char *member)
     return NULL;
 }
 
-/* What |command| asks for; false: nothing that is here. */
-static bool choose(const GUSH__MESSAGE(Command) * command, struct part *part)
+/* What |command| asks for, or the error. NULL is what JSON calls null. */
+static uint32_t choose(const GUSH__MESSAGE(Command) * command, struct part *part)
 {
+    if (command == NULL)
+        return GUSH_ERROR_BAD_REQUEST;
 #define X(name)                                                                                    \
     if (command->name) {                                                                           \
         part->run.method = method_of(#name);                                                       \
         part->run.request = &command->name->base;                                                  \
         part->in_reply = offsetof(GUSH__MESSAGE(Reply), name);                                     \
-        return part->run.method != NULL;                                                           \
+        GUSH_ASSERT(part->run.method != NULL);                                                     \
+        return GUSH_ERROR_NONE;                                                                    \
     }
     COMMANDS(X)
 #undef X
-    return false;
+    return GUSH_ERROR_METHOD_NOT_FOUND;
 }
 
 static void go_on(struct batch *b);
@@ -85,6 +88,7 @@ static void part_done(struct gush_method_run *run)
 static void start(struct batch *b, size_t i)
 {
     struct part *part = &b->parts[i];
+    uint32_t error = choose(b->request->commands[i], part);
 
     part->batch = b;
     part->reply = b->response->replies[i];
@@ -92,8 +96,8 @@ static void start(struct batch *b, size_t i)
     part->run.home = b->run->home;
     part->run.arena = b->run->arena;
     part->run.done = part_done;
-    if (!choose(b->request->commands[i], part)) {
-        part->reply->error = gush__method_error(b->run->arena, GUSH_ERROR_METHOD_NOT_FOUND);
+    if (error != GUSH_ERROR_NONE) {
+        part->reply->error = gush__method_error(b->run->arena, error);
         return;
     }
     b->under_way++;

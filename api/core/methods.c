@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "server/base/buf.h"
+#include "server/base/text.h"
+
 #include "server/codec/proto_guard.h"
 
 #include "api/core/api_core_priv.h"
@@ -17,11 +20,17 @@
 static const struct gush_method table[] = {
     ROW("Publish", publish),
     ROW("Broadcast", broadcast),
+    ROW("Subscribe", subscribe),
+    ROW("Unsubscribe", unsubscribe),
+    ROW("Disconnect", disconnect),
     ROW("History", history),
     ROW("HistoryRemove", history_remove),
     ROW("Presence", presence),
     ROW("PresenceStats", presence_stats),
     ROW("Info", info),
+    {"RPC", "rpc", GUSH__DESCRIPTOR(rpcrequest), GUSH__DESCRIPTOR(rpcresult),
+     GUSH__DESCRIPTOR(rpcresponse), false, gush__method_rpc},
+    ROW("Refresh", refresh),
     ROW("Channels", channels),
     {"Batch", "batch", GUSH__DESCRIPTOR(batch_request), GUSH__DESCRIPTOR(batch_response),
      GUSH__DESCRIPTOR(batch_response), true, gush__method_batch},
@@ -38,6 +47,30 @@ const struct gush_method *gush_methods_find(struct gush_span name)
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (gush_span_eq_str(name, table[i].name))
             return &table[i];
+    }
+    return NULL;
+}
+
+/* Methods of the schema whose engine part is not here, by the beginning of their names. */
+static const struct {
+    const char *prefix, *feature;
+} absent[] = {
+    {"Map", "map channels"},
+    {"SharedPoll", "shared poll channels"},
+};
+
+const char *gush_methods_absent(struct gush_span name)
+{
+    const ProtobufCServiceDescriptor *service =
+        &centrifugal__centrifugo__api__centrifugo_api__descriptor;
+    bool known = false;
+
+    for (unsigned i = 0; i < service->n_methods; i++)
+        known |= gush_span_eq_str(name, service->methods[i].name);
+    for (size_t i = 0; known && i < sizeof(absent) / sizeof(absent[0]); i++) {
+        size_t n = strlen(absent[i].prefix);
+        if (name.n > n && memcmp(name.p, absent[i].prefix, n) == 0)
+            return absent[i].feature;
     }
     return NULL;
 }
@@ -72,6 +105,25 @@ GUSH__MESSAGE(Error) * gush__method_error(struct gush_arena *a, uint32_t code)
     error->code = code;
     error->message = gush__method_string(a, gush_span_str(gush_methods_error_text(code)));
     return error;
+}
+
+bool gush__method_payload(struct gush_arena *a, const char *base64, ProtobufCBinaryData raw,
+                          struct gush_span *out)
+{
+    struct gush_span text = gush_span_str(base64);
+    struct gush_buf buf;
+    bool ok;
+
+    if (text.n == 0) {
+        *out = gush_span_of(raw.data, raw.len);
+        return true;
+    }
+    gush_buf_init(&buf, text.n);
+    ok = gush_base64_decode(text, &buf) == GUSH_OK && gush_buf_ok(&buf);
+    if (ok)
+        *out = gush_span_of(gush_arena_string(a, gush_buf_span(&buf)), buf.n);
+    gush_buf_fini(&buf);
+    return ok;
 }
 
 /* Points the sub-message |name| of |message| to |value|. */

@@ -60,6 +60,9 @@ struct gush_method_run {
 const struct gush_method *gush_methods_find(struct gush_span name);
 /* The table: |n| rows. */
 const struct gush_method *gush_methods_all(size_t *n);
+/* What this server lacks, if that is why the schema's method |name| is not in the table: "map
+ * channels". NULL: it is in the table, or no open-source server has it. */
+const char *gush_methods_absent(struct gush_span name);
 
 /* A request from its protobuf form, into |arena|.
  *   GUSH_ESYNTAX GUSH_ERANGE GUSH_EUTF8 GUSH_EDEPTH   malformed

@@ -1,11 +1,6 @@
 /* Publish and Broadcast: one payload into one channel, or into many. */
 #include <stdlib.h>
 
-#include "server/base/buf.h"
-#include "server/base/text.h"
-
-#include "server/config/config.h"
-
 #include "api/core/api_core_priv.h"
 
 /* ---- What both requests carry ---------------------------------------------------------------- */
@@ -59,26 +54,6 @@ static void keep_tags(struct gush_publish_call *call, struct gush_arena *a,
         }                                                                                          \
     } while (0)
 
-/* A non-empty base64 form wins over the raw one. False: it is not base64. */
-static bool payload(struct gush_arena *a, const char *base64, ProtobufCBinaryData raw,
-                    struct gush_span *out)
-{
-    struct gush_span text = gush_span_str(base64);
-    struct gush_buf buf;
-    bool ok;
-
-    if (text.n == 0) {
-        *out = gush_span_of(raw.data, raw.len);
-        return true;
-    }
-    gush_buf_init(&buf, text.n);
-    ok = gush_base64_decode(text, &buf) == GUSH_OK && gush_buf_ok(&buf);
-    if (ok)
-        *out = gush_span_of(gush_arena_string(a, gush_buf_span(&buf)), buf.n);
-    gush_buf_fini(&buf);
-    return ok;
-}
-
 static GUSH__MESSAGE(PublishResult) *
     result_of(struct gush_arena *a, const struct gush_publish_call *call)
 {
@@ -114,17 +89,6 @@ static void publish_lost(struct gush_api_call *call)
     gush__method_lost(p->run);
 }
 
-/* The channel is looked at before the payload. */
-static uint32_t bad_payload_error(struct gush_method_run *run, struct gush_span channel)
-{
-    const struct gush_channel_options *options;
-
-    if (channel.n > 0 &&
-        gush_config_channel(gush_node_config(run->node), channel, &options, NULL) != GUSH_OK)
-        return GUSH_ERROR_UNKNOWN_CHANNEL;
-    return GUSH_ERROR_BAD_REQUEST;
-}
-
 void gush__method_publish(struct gush_method_run *run)
 {
     const GUSH__MESSAGE(PublishRequest) *request = GUSH__REQUEST(PublishRequest, run);
@@ -135,8 +99,8 @@ void gush__method_publish(struct gush_method_run *run)
     p->call.call.done = published;
     p->call.call.dropped = publish_lost;
     p->call.channel = gush_span_str(request->channel);
-    if (!payload(run->arena, request->b64data, request->data, &p->call.data)) {
-        gush__method_failed(run, bad_payload_error(run, p->call.channel));
+    if (!gush__method_payload(run->arena, request->b64data, request->data, &p->call.data)) {
+        gush__method_failed(run, GUSH_ERROR_BAD_REQUEST); /* before the namespace is looked at */
         return;
     }
     TAKE_COMMON(&p->call, run->arena, request);
@@ -218,7 +182,7 @@ void gush__method_broadcast(struct gush_method_run *run)
     struct broadcast_slot *slots;
 
     if (n == 0 || n > GUSH_METHODS_MEMBERS_MAX ||
-        !payload(a, request->b64data, request->data, &b->common.data)) {
+        !gush__method_payload(a, request->b64data, request->data, &b->common.data)) {
         gush__method_failed(run, GUSH_ERROR_BAD_REQUEST);
         return;
     }

@@ -270,15 +270,15 @@ class Api:
             self.server.note_channel(channel)
         return getattr(PROTO.api, f"{method}Request")(**fields)
 
-    def future(self, method, **fields):
+    def future(self, method, /, **fields):
         return getattr(self.stub, method).future(
             self.request(method, fields), metadata=self.metadata, timeout=CALL_TIMEOUT_S)
 
-    def reply(self, method, **fields):
+    def reply(self, method, /, **fields):
         return getattr(self.stub, method)(
             self.request(method, fields), metadata=self.metadata, timeout=CALL_TIMEOUT_S)
 
-    def __call__(self, method, **fields):
+    def __call__(self, method, /, **fields):
         reply = self.reply(method, **fields)
         if reply.HasField("error"):
             raise ApiError(reply.error.code, reply.error.message)

@@ -1,6 +1,6 @@
 #include "tests/unit/api_core/fixture.h"
 
-#define MANY 1000
+#define MANY 3000 /* more than may be under way at once */
 
 struct commands {
     API(BatchRequest) request;
@@ -67,52 +67,103 @@ static void commands_run_in_order_and_errors_do_not_stop_them(void **state)
     fixture_free(f);
 }
 
+/* Every member that this server has, in the order in which they win. */
+static const struct {
+    const char *name;
+    uint32_t error; /* of an empty request */
+} order[] = {{"publish", 107},
+             {"broadcast", 107},
+             {"subscribe", 107},
+             {"unsubscribe", 0},
+             {"disconnect", 0},
+             {"history", 107},
+             {"history_remove", 107},
+             {"presence", 107},
+             {"presence_stats", 107},
+             {"info", 0},
+             {"rpc", 107},
+             {"refresh", 0},
+             {"channels", 0}};
+#define ORDER_N (sizeof(order) / sizeof(order[0]))
+
+static const ProtobufCFieldDescriptor *member(const ProtobufCMessageDescriptor *of,
+                                              const char *name)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(of, name);
+
+    assert_non_null(field);
+    return field;
+}
+
+static void *member_of(const ProtobufCMessage *message, const char *name)
+{
+    void *value;
+
+    memcpy(&value, (const char *)message + member(message->descriptor, name)->offset,
+           sizeof(value));
+    return value;
+}
+
+/* Sets the member |name| of |command| to an empty request, which lives in |arena|. */
+static void set_empty(API(Command) * command, const char *name, struct gush_arena *arena)
+{
+    const ProtobufCFieldDescriptor *field = member(command->base.descriptor, name);
+    void *request = gush_arena_message(arena, field->descriptor);
+
+    memcpy((char *)command + field->offset, &request, sizeof(request));
+}
+
 static void one_of_several_members_runs(void **state) /* spec: server API 3, batch */
 {
     struct fixture *f = fixture_new();
-    struct commands *c = commands_new(3);
-    API(PublishRequest) p = publish_request("hist:x", "1");
-    API(HistoryRequest) h = history_request("hist:x", -1);
-    API(SubscribeRequest) s;
-    API(InfoRequest) i;
+    struct commands *c = commands_new(ORDER_N);
+    struct gush_arena arena = {0};
     const API(BatchResponse) * b;
 
     (void)state;
-    API_INIT(subscribe_request)(&s);
-    API_INIT(info_request)(&i);
-    c->commands[0].info = &i;
-    c->commands[0].history = &h;
-    c->commands[0].publish = &p;
-    c->commands[1].info = &i;
-    c->commands[1].history = &h;
-    c->commands[2].history = &h;
-    c->commands[2].subscribe = &s; /* comes before it, and is not here */
+    for (size_t i = 0; i < ORDER_N; i++) {
+        for (size_t k = i; k < ORDER_N; k++) /* and all that come behind it */
+            set_empty(&c->commands[i], order[k].name, &arena);
+        set_empty(&c->commands[i], "connections", &arena); /* nobody has it */
+        set_empty(&c->commands[i], "map_publish", &arena);
+    }
     b = result_of(f, "Batch", &c->request);
-    assert_non_null(b->replies[0]->publish);
-    assert_null(b->replies[0]->history);
-    assert_null(b->replies[0]->info);
-    assert_non_null(b->replies[1]->history);
-    assert_null(b->replies[1]->info);
-    assert_int_equal(b->replies[2]->error->code, 104);
-    assert_string_equal(b->replies[2]->error->message, "not found");
-    assert_null(b->replies[2]->history);
+    for (size_t i = 0; i < ORDER_N; i++) {
+        const API(Reply) *reply = b->replies[i];
+
+        if (order[i].error)
+            assert_int_equal(reply->error->code, order[i].error);
+        else
+            assert_null(reply->error);
+        for (size_t k = 0; k < ORDER_N; k++) {
+            const void *result = member_of(&reply->base, order[k].name);
+            assert_true((result != NULL) == (k == i && order[i].error == 0));
+        }
+    }
+    gush_arena_fini(&arena);
     gush_free(c);
     fixture_free(f);
 }
 
-static void unknown_commands_are_104(void **state)
+static void unknown_commands_are_104_and_none_is_107(void **state)
 {
+    static const char *const names[] = {"connections", "block_user", "map_publish", "map_clear",
+                                        "shared_poll_publish"};
     struct fixture *f = fixture_new();
-    struct commands *c = commands_new(2);
-    API(RPCRequest) rpc;
+    struct commands *c = commands_new(7);
+    struct gush_arena arena = {0};
     const API(BatchResponse) * b;
 
     (void)state;
-    centrifugal__centrifugo__api__rpcrequest__init(&rpc);
-    c->commands[1].rpc = &rpc;
+    for (size_t i = 0; i < 5; i++)
+        set_empty(&c->commands[i], names[i], &arena);
+    c->pointers[6] = NULL; /* null in JSON */
     b = result_of(f, "Batch", &c->request);
-    assert_int_equal(b->replies[0]->error->code, 104);
-    assert_int_equal(b->replies[1]->error->code, 104);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(b->replies[i]->error->code, 104);
+    assert_int_equal(b->replies[6]->error->code, 107);
+    gush_arena_fini(&arena);
     gush_free(c);
     fixture_free(f);
 }
@@ -209,7 +260,7 @@ int main(void)
         cmocka_unit_test(an_empty_batch_is_an_empty_answer),
         cmocka_unit_test(commands_run_in_order_and_errors_do_not_stop_them),
         cmocka_unit_test(one_of_several_members_runs),
-        cmocka_unit_test(unknown_commands_are_104),
+        cmocka_unit_test(unknown_commands_are_104_and_none_is_107),
         cmocka_unit_test(many_commands_side_by_side_or_not),
         cmocka_unit_test(too_many_commands_are_refused),
         cmocka_unit_test(a_lane_that_closes_loses_a_batch_once),

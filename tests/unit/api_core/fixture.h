@@ -178,7 +178,7 @@ static inline void begin(struct fixture *f, const char *name, const void *reques
 static inline const void *result_of(struct fixture *f, const char *name, const void *request)
 {
     begin(f, name, request);
-    for (unsigned i = 0; f->done_n == 0 && i < 1000; i++)
+    for (unsigned i = 0; f->done_n == 0 && i < 10000; i++)
         turn(f);
     assert_int_equal(f->done_n, 1);
     assert_false(f->run.lost);

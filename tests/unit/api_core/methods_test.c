@@ -6,7 +6,7 @@ static void the_table_is_whole(void **state)
     const struct gush_method *all = gush_methods_all(&n);
 
     (void)state;
-    assert_int_equal(n, 9);
+    assert_int_equal(n, 14);
     for (size_t i = 0; i < n; i++) {
         assert_ptr_equal(gush_methods_find(gush_span_str(all[i].name)), &all[i]);
         assert_null(gush_methods_find(gush_span_of(all[i].name, strlen(all[i].name) - 1)));
@@ -20,6 +20,31 @@ static void the_table_is_whole(void **state)
     assert_null(gush_methods_find(GUSH_SPAN_EMPTY));
     assert_null(gush_methods_find(GUSH_SPAN_LIT("publish")));
     assert_null(gush_methods_find(GUSH_SPAN_LIT("Connections")));
+}
+
+static void what_is_missing_has_a_name(void **state)
+{
+    const ProtobufCServiceDescriptor *service =
+        &centrifugal__centrifugo__api__centrifugo_api__descriptor;
+    size_t missing = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < service->n_methods; i++) {
+        struct gush_span name = gush_span_str(service->methods[i].name);
+
+        if (gush_methods_find(name) != NULL)
+            assert_null(gush_methods_absent(name));
+        else
+            missing += gush_methods_absent(name) != NULL;
+    }
+    assert_int_equal(missing, 7);
+    assert_string_equal(gush_methods_absent(GUSH_SPAN_LIT("MapStats")), "map channels");
+    assert_string_equal(gush_methods_absent(GUSH_SPAN_LIT("SharedPollPublish")),
+                        "shared poll channels");
+    assert_null(gush_methods_absent(GUSH_SPAN_LIT("Connections")));
+    assert_null(gush_methods_absent(GUSH_SPAN_LIT("MapOfTheWorld"))); /* nobody has it */
+    assert_null(gush_methods_absent(GUSH_SPAN_LIT("Map")));
+    assert_null(gush_methods_absent(GUSH_SPAN_EMPTY));
 }
 
 static void errors_have_the_words_of_the_api(void **state) /* spec: server API 1.6 */
@@ -137,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_whole),
+        cmocka_unit_test(what_is_missing_has_a_name),
         cmocka_unit_test(errors_have_the_words_of_the_api),
         cmocka_unit_test(a_response_holds_the_result_or_the_error),
         cmocka_unit_test(a_request_cut_anywhere_is_refused_or_shorter),

@@ -7,7 +7,7 @@ static void publish_checks_in_order(void **state) /* spec: server API 3, first s
         const char *channel, *data, *base64;
         uint32_t error;
     } cases[] = {{"", "{}", "", 107},        {"no:x", "{}", "", 102},   {"x", "", "", 107},
-                 {"", "{}", "!!", 107},      {"no:x", "{}", "!!", 102}, {"x", "{}", "!!", 107},
+                 {"", "{}", "!!", 107},      {"no:x", "{}", "!!", 107}, {"x", "{}", "!!", 107},
                  {"x", "{}", "e30", 107},    {"x", "{}", "e30=a", 107}, {"json:x", "no", "", 107},
                  {"json:x", "", "bm8=", 107}};
 
