@@ -1,4 +1,6 @@
 /* History, HistoryRemove, Presence, PresenceStats, Channels, Info: what the engine knows. */
+#include "server/base/metrics.h"
+
 #include "api/core/api_core_priv.h"
 
 /* Every engine call is kept until fini: its results are borrowed by the answer. */
@@ -242,6 +244,46 @@ void gush__method_channels(struct gush_method_run *run)
     gush_channels(run->node, call);
 }
 
+struct itemizing {
+    struct gush_arena *arena;
+    GUSH__MESSAGE(Metrics) * metrics;
+    size_t cap;
+};
+
+static void count_item(void *arg, struct gush_span key, double value)
+{
+    (void)key;
+    (void)value;
+    ++*(size_t *)arg;
+}
+
+static void add_item(void *arg, struct gush_span key, double value)
+{
+    struct itemizing *t = arg;
+    GUSH__MESSAGE(Metrics__ItemsEntry) * item;
+
+    if (t->metrics->n_items == t->cap)
+        return; /* a snapshot was taken between counting and now: the next answer has it */
+    item = gush_arena_message(t->arena, GUSH__DESCRIPTOR(metrics__items_entry));
+    item->key = gush__method_string(t->arena, key);
+    item->value = value;
+    t->metrics->items[t->metrics->n_items++] = item;
+}
+
+/* What was counted in the last interval. */
+static GUSH__MESSAGE(Metrics) * metrics_of(struct gush_node *node, struct gush_arena *a)
+{
+    struct itemizing t = {a, gush_arena_message(a, GUSH__DESCRIPTOR(metrics)), 0};
+    struct gush_metrics *metrics = gush_node_metrics(node);
+
+    t.metrics->interval = (double)gush_node_config(node)->info_metrics_aggregate_interval_ms / 1000;
+    gush_metrics_items(metrics, count_item, &t.cap);
+    if (t.cap > 0)
+        t.metrics->items = gush_arena_alloc(a, t.cap, sizeof(t.metrics->items[0]));
+    gush_metrics_items(metrics, add_item, &t);
+    return t.metrics;
+}
+
 static void info_done(struct gush_api_call *call)
 {
     struct reading_info *r = info_back(call);
@@ -262,6 +304,7 @@ static void info_done(struct gush_api_call *call)
     node->num_channels = r->call.channels;
     node->num_subs = r->call.subs;
     node->uptime = r->call.uptime_s;
+    node->metrics = metrics_of(r->run->node, a);
     result->n_nodes = 1;
     result->nodes = gush_arena_alloc(a, 1, sizeof(result->nodes[0]));
     result->nodes[0] = node;

@@ -115,11 +115,13 @@
 
 /* Why a connection was not let in. */
 #define GUSH_METRICS_REFUSAL_MAP(X)                                                                \
+    X(DESCRIPTORS, "descriptors")                                                                  \
     X(LIMIT, "limit")                                                                              \
-    X(ADDRESS, "address")                                                                          \
-    X(PREFACE, "preface")                                                                          \
-    X(HANDSHAKE, "handshake")                                                                      \
-    X(DESCRIPTORS, "descriptors")
+    X(ADDRESS, "address_limit")                                                                    \
+    X(CROWD, "waiting_limit")                                                                      \
+    X(TIMEOUT, "handshake_timeout")                                                                \
+    X(FIRST_BYTES, "first_bytes")                                                                  \
+    X(LEFT, "left")
 
 /* Kinds of values. Words are those above; numbers and namespaces become known while we run. */
 #define GUSH_METRICS_DIM_MAP(WORDS, NUMBERS)                                                       \
@@ -224,11 +226,15 @@
       NAMESPACE(channel_namespace), LABEL(policy, POLICY), LABEL(transport, TRANSPORT))            \
     X(GATE_ACCEPTED, "gush_gate_accepted", COUNTER, 1, 0, "Connections accepted by a listener.",   \
       LABEL(listener, LISTENER))                                                                   \
+    X(GATE_ADMITTED, "gush_gate_admitted", COUNTER, 1, 0, "Connections that a listener let in.",   \
+      LABEL(listener, LISTENER))                                                                   \
     X(GATE_OPEN, "gush_gate_open", GAUGE, 1, 0, "Connections of a listener, now.",                 \
       LABEL(listener, LISTENER))                                                                   \
     X(GATE_REFUSED, "gush_gate_refused", COUNTER, 1, 0,                                            \
-      "Connections that a listener did not let in.", LABEL(listener, LISTENER),                    \
-      LABEL(reason, REFUSAL))                                                                      \
+      "Connections that a listener did not let in, or not any further.",                           \
+      LABEL(listener, LISTENER), LABEL(reason, REFUSAL))                                           \
+    X(GATE_WAITING, "gush_gate_waiting", GAUGE, 1, 0,                                              \
+      "Connections that have not said enough to be let in.", LABEL(listener, LISTENER))            \
     X(QUEUE_BYTES, "gush_queue_bytes", GAUGE, 1, 0, "Bytes that wait for slow readers, now.",      \
       LABEL(transport, TRANSPORT))                                                                 \
     X(QUEUE_CLIENTS, "gush_queue_clients", GAUGE, 1, 0,                                            \

@@ -144,7 +144,7 @@ struct gush_config {
         struct gush_grpc_port_config net;
     } grpc_api;
     struct {
-        bool enabled;
+        bool enabled, reflection; /* gush: reflection */
         char *address;
         int64_t port, max_receive_message_size;
         int64_t ping_interval_ms; /* gush: 25s whatever client.ping_interval says */
@@ -161,6 +161,10 @@ struct gush_config {
         char *handler_prefix;
     } health, debug;
     struct {
+        bool enabled, recovered_publications_histogram;
+        char *handler_prefix;
+    } prometheus;
+    struct {
         bool enabled;         /* gush: the demo page */
         char *handler_prefix; /* gush: "/" */
     } demo;
@@ -170,9 +174,11 @@ struct gush_config {
     } lanes;
     struct {
         int64_t timeout_ms, termination_delay_ms;
+        int64_t pace; /* gush: clients told to go per second, 0: by their number */
     } shutdown;
     char *pid_file;
     char *node_name; /* node.name; default host name and port */
+    int64_t info_metrics_aggregate_interval_ms;
 
     void *memory; /* the loader's */
 };

@@ -257,6 +257,7 @@ static const struct gush__key root_rows[] = {
     {NUMBER("uni_grpc.port", AT(int64_t, uni_grpc.port), "11000", PORT),
      FLAG("port of the gRPC stream, 0: any free one")},
     {STRING("uni_grpc.address", AT(char *, uni_grpc.address), "")},
+    {BOOLEAN("uni_grpc.reflection", AT(bool, uni_grpc.reflection)), OURS},
     {NUMBER("uni_grpc.max_receive_message_size", AT(int64_t, uni_grpc.max_receive_message_size), "",
             COUNT)},
     {MILLIS("uni_grpc.ping_interval", AT(int64_t, uni_grpc.ping_interval_ms), "25s", INT64_MIN),
@@ -272,6 +273,10 @@ static const struct gush__key root_rows[] = {
     {URL_PATH("health.handler_prefix", AT(char *, health.handler_prefix), "/health")},
     {BOOLEAN("debug.enabled", AT(bool, debug.enabled)), FLAG("serve diagnostics")},
     {URL_PATH("debug.handler_prefix", AT(char *, debug.handler_prefix), "/debug/pprof")},
+    {BOOLEAN("prometheus.enabled", AT(bool, prometheus.enabled)), FLAG("serve metrics")},
+    {URL_PATH("prometheus.handler_prefix", AT(char *, prometheus.handler_prefix), "/metrics")},
+    {BOOLEAN("prometheus.recovered_publications_histogram",
+             AT(bool, prometheus.recovered_publications_histogram))},
     {BOOLEAN("demo.enabled", AT(bool, demo.enabled)), OURS_FLAG("serve the demo page")},
     {URL_PATH("demo.handler_prefix", AT(char *, demo.handler_prefix), "/"), OURS},
 
@@ -287,6 +292,9 @@ static const struct gush__key root_rows[] = {
      OURS},
     {MILLIS("shutdown.timeout", AT(int64_t, shutdown.timeout_ms), "30s", 0)},
     {MILLIS("shutdown.termination_delay", AT(int64_t, shutdown.termination_delay_ms), "", 0), OURS},
+    {NUMBER("shutdown.pace", AT(int64_t, shutdown.pace), "", WITHIN(0, INT32_MAX)), OURS},
+    {MILLIS("node.info_metrics_aggregate_interval", AT(int64_t, info_metrics_aggregate_interval_ms),
+            "60s", 0)},
     {STRING("node.name", AT(char *, node_name), "")},
 };
 

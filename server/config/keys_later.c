@@ -540,10 +540,7 @@ static const struct gush__key root_rows[] = {
     S("admin.web_path", ""),
     S("admin.web_proxy_address", ""),
     FLAG(GUSH__BOOL, "admin.external", "not in this version"),
-    FLAG(GUSH__BOOL, "prometheus.enabled", "not in this version"),
-    S("prometheus.handler_prefix", "/metrics"),
     B("prometheus.instrument_http_handlers"),
-    B("prometheus.recovered_publications_histogram"),
     B("prometheus.native_histograms"),
     FLAG(GUSH__BOOL, "swagger.enabled", "not in this version"),
     S("swagger.handler_prefix", "/swagger"),
@@ -560,7 +557,6 @@ static const struct gush__key root_rows[] = {
     D("graphite.interval", "10s"),
     B("graphite.tags"),
     QUIET(GUSH__BOOL, "usage_stats.disabled"), /* there are no statistics to disable */
-    D("node.info_metrics_aggregate_interval", "60s"),
     QUIET(GUSH__BOOL, "enable_unreleased_features"),
 
     /* Of the commercial edition. */

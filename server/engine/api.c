@@ -47,6 +47,12 @@ static uint32_t resolve(const struct gush_node *node, struct gush_span channel,
 
 /* ---- publish -------------------------------------------------------------------------------- */
 
+static void count(const struct gush_node *node, const struct gush_api_call *call,
+                  enum gush_metric metric, uint32_t label)
+{
+    gush__node_tally(node, call->home, metric, GUSH_AT(label));
+}
+
 static struct gush_publication *publication_of(const struct gush_publish_call *call,
                                                struct gush_bytes *name)
 {
@@ -81,8 +87,11 @@ static struct gush_channel *publish_local(struct gush_node *node, struct gush_pu
         keep_deadlines(node, ch);
         call->epoch = ch->stream->epoch;
     }
-    if (!keep || !gush_stream_stale_version(ch->stream, call->version, call->version_epoch)) {
+    if (keep && gush_stream_stale_version(ch->stream, call->version, call->version_epoch)) {
+        count(node, &call->call, GUSH_METRIC_SUPPRESSED, GUSH_REASON_VERSION);
+    } else {
         struct gush_publication *p = publication_of(call, ch->name);
+        count(node, &call->call, GUSH_METRIC_RECEIVED, GUSH_MESSAGE_PUBLICATION);
         gush_channel_publish(ch, posting, p, call, keep ? options->history_size : 0);
         gush_publication_unref(p);
     }
@@ -102,7 +111,9 @@ static struct gush_channel *publish_once(struct gush_node *node, struct gush_pub
     struct gush_channel *ch = NULL;
 
     gush_mutex_lock(&sh->lock);
-    if (!gush_channel_seen(&node->channels, sh, call, now_ms)) {
+    if (gush_channel_seen(&node->channels, sh, call, now_ms)) {
+        count(node, &call->call, GUSH_METRIC_SUPPRESSED, GUSH_REASON_IDEMPOTENCY);
+    } else {
         ch = publish_local(node, call, options, true, posting);
         gush_channel_remember(&node->channels, sh, call, now_ms);
     }
@@ -120,6 +131,8 @@ void gush_publish(struct gush_node *node, struct gush_publish_call *call)
     call->node = node;
     if (error == GUSH_ERROR_NONE && !gush_permission_data(node->config, options, call->data))
         error = GUSH_ERROR_BAD_REQUEST;
+    if (error == GUSH_ERROR_NONE)
+        count(node, &call->call, GUSH_METRIC_SENT, GUSH_MESSAGE_PUBLICATION);
     if (error == GUSH_ERROR_NONE && node->broker) {
         gush_remote_publish(node, call, options);
         return;
@@ -173,6 +186,8 @@ void gush_history(struct gush_node *node, struct gush_history_call *call)
     call->node = node;
     if (error == GUSH_ERROR_NONE && !gush__keeps_history(options))
         error = GUSH_ERROR_NOT_AVAILABLE;
+    if (error == GUSH_ERROR_NONE)
+        count(node, &call->call, GUSH_METRIC_ACTIONS, GUSH_ACTION_HISTORY);
     if (error == GUSH_ERROR_NONE && call->has_since && call->reverse && call->since_offset == 0)
         error = GUSH_ERROR_INTERNAL; /* the reference's broker refuses it */
     if (error == GUSH_ERROR_NONE && node->broker) {
@@ -199,6 +214,8 @@ void gush_history_remove(struct gush_node *node, struct gush_history_remove_call
     call->node = node;
     if (error == GUSH_ERROR_NONE && !gush__keeps_history(options))
         error = GUSH_ERROR_NOT_AVAILABLE;
+    if (error == GUSH_ERROR_NONE)
+        count(node, &call->call, GUSH_METRIC_ACTIONS, GUSH_ACTION_HISTORY_REMOVE);
     if (error == GUSH_ERROR_NONE && node->broker) {
         gush_remote_history_remove(node, call);
         return;
@@ -232,6 +249,8 @@ void gush_presence(struct gush_node *node, struct gush_presence_call *call)
     if (error == GUSH_ERROR_NONE && !options->presence)
         error = GUSH_ERROR_NOT_AVAILABLE;
     if (error == GUSH_ERROR_NONE) {
+        count(node, &call->call, GUSH_METRIC_ACTIONS,
+              call->stats_only ? GUSH_ACTION_PRESENCE_STATS : GUSH_ACTION_PRESENCE);
         struct gush_channel *ch =
             gush_channel_lock(&node->channels, call->channel, options, GUSH_CHANNEL_FIND, false);
         if (ch) {

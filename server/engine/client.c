@@ -10,6 +10,7 @@
 #include "server/codec/reply_encode.h"
 
 #include "server/engine/client_priv.h"
+#include "server/engine/slow.h"
 
 /* How long the queue may take to be written once the end was decided. */
 #define LINGER_MS  5000
@@ -40,6 +41,8 @@ struct gush_client *gush_client_open(struct gush_node *node, struct gush_lane *l
     c->node = node;
     c->lane = lane;
     c->transport = transport;
+    c->transport_label = (uint8_t)gush_metrics_transport(transport->name);
+    c->framing = (uint8_t)gush_form_framing(transport->form);
     c->conn = conn;
     c->flush.run = flush_run;
     c->end.run = end_run;
@@ -97,11 +100,23 @@ static bool over_limits(const struct gush_client *c)
 
 static void slow(struct gush_client *c)
 {
+    if (gush__client_ending(c))
+        return;
     gush__count(&stats(c)->slow_disconnects, 1);
+    gush_slow_disconnected(c);
     gush_client_disconnect(c, GUSH_DISCONNECT_SLOW, NULL);
 }
 
 static bool flush_once(struct gush_client *c);
+
+static void count_dropped(void *arg, const struct gush_delivery *d)
+{
+    const struct gush_client *c = arg;
+    uint32_t namespace = gush__node_namespace(c->node, gush_delivery_channel(d));
+
+    gush__node_tally(c->node, c->lane, GUSH_METRIC_DROPPED,
+                     GUSH_AT(namespace, (uint32_t)d->policy, c->transport_label));
+}
 
 /* Something was queued: keep within the limits, by writing, by policy, by ending the client. A peer
  * that took nothing for queue_max_age is slow under every policy. */
@@ -112,8 +127,8 @@ static void after_put(struct gush_client *c)
     if (over_limits(c) && !too_old(c)) {
         uint64_t keep_bytes = gush__client_queue_limit(c) / 4 * 3;
         uint32_t keep_n = (uint32_t)c->node->config->client.queue_max_messages / 4 * 3;
-        uint32_t dropped =
-            gush_outbox_drop(&c->out, &c->node->channels.hash_key, keep_bytes, keep_n);
+        uint32_t dropped = gush_outbox_drop(&c->out, &c->node->channels.hash_key, keep_bytes,
+                                            keep_n, count_dropped, c);
         gush__count(&stats(c)->dropped_frames, dropped);
     }
     if (over_limits(c))
@@ -152,28 +167,73 @@ void gush__client_queue_delivery(struct gush_client *c, struct gush_subscription
     after_put(c);
 }
 
-static void queue_bytes(struct gush_client *c, gush_err err, struct gush_bytes *bytes)
+static struct gush_lane_sent *sent(const struct gush_client *c)
+{
+    return &gush__lane_state(c->node, c->lane)->sent[c->transport_label];
+}
+
+/* Frames of one connection are never dropped: queued is as good as sent. */
+static void count_own(const struct gush_client *c, enum gush_frame_label label, uint32_t bytes_n)
+{
+    gush_metrics_bump(&sent(c)->frames[label], 1);
+    gush_metrics_bump(&sent(c)->bytes[label],
+                      gush_outbox_message_n((enum gush_framing)c->framing, bytes_n));
+}
+
+/* The first |n| of the queue have been written. */
+static void count_sent(const struct gush_client *c, size_t n)
+{
+    gush_outbox_tally(&c->out, n, (enum gush_framing)c->framing, sent(c)->frames, sent(c)->bytes);
+}
+
+static void queue_bytes(struct gush_client *c, gush_err err, struct gush_bytes *bytes,
+                        enum gush_frame_label label)
 {
     if (err != GUSH_OK) {
         cannot_travel(c, err);
     } else {
+        count_own(c, label, bytes->n);
         gush_outbox_put_bytes(&c->out, bytes, now_ms(c));
         after_put(c);
     }
+}
+
+static enum gush_frame_label push_label(enum gush_push_kind kind)
+{
+    static const uint8_t labels[] = {[GUSH_PUSH_PING] = GUSH_FRAME_PING,
+                                     [GUSH_PUSH_PUB] = GUSH_FRAME_PUSH_PUBLICATION,
+                                     [GUSH_PUSH_JOIN] = GUSH_FRAME_PUSH_JOIN,
+                                     [GUSH_PUSH_LEAVE] = GUSH_FRAME_PUSH_LEAVE,
+                                     [GUSH_PUSH_UNSUBSCRIBE] = GUSH_FRAME_PUSH_UNSUBSCRIBE,
+                                     [GUSH_PUSH_MESSAGE] = GUSH_FRAME_PUSH_MESSAGE,
+                                     [GUSH_PUSH_SUBSCRIBE] = GUSH_FRAME_PUSH_SUBSCRIBE,
+                                     [GUSH_PUSH_CONNECT] = GUSH_FRAME_PUSH_CONNECT,
+                                     [GUSH_PUSH_DISCONNECT] = GUSH_FRAME_PUSH_DISCONNECT,
+                                     [GUSH_PUSH_REFRESH] = GUSH_FRAME_PUSH_REFRESH};
+
+    GUSH_ASSERT(kind < sizeof labels);
+    return (enum gush_frame_label)labels[kind];
 }
 
 void gush__client_queue_push(struct gush_client *c, const struct gush_push *push)
 {
     struct gush_bytes *bytes = NULL;
     gush_err err = gush_push_encode(push, c->transport->form, &bytes);
-    queue_bytes(c, err, bytes);
+    queue_bytes(c, err, bytes, push_label(push->kind));
+    if (push->kind == GUSH_PUSH_UNSUBSCRIBE)
+        gush__node_tally(
+            c->node, c->lane, GUSH_METRIC_UNSUBSCRIBES,
+            GUSH_AT(gush_metrics_unsubscribe_code(c->node->metrics, push->u.end.code)));
 }
 
 void gush__client_queue_reply(struct gush_client *c, const struct gush_reply *reply)
 {
     struct gush_bytes *bytes = NULL;
     gush_err err = gush_reply_encode(reply, c->transport->form, &bytes);
-    queue_bytes(c, err, bytes);
+    queue_bytes(c, err, bytes,
+                reply->kind == GUSH_REPLY_CONNECT   ? GUSH_FRAME_CONNECT
+                : reply->kind == GUSH_REPLY_PUBLISH ? GUSH_FRAME_PUBLISH
+                                                    : GUSH_FRAME_OTHER);
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -189,6 +249,7 @@ static bool flush_once(struct gush_client *c)
     gush__count(&stats(c)->flushes, 1);
     gush_err err = c->transport->send(c->conn, frames, n);
     if (err == GUSH_OK) {
+        count_sent(c, n);
         gush_outbox_pop(&c->out, n);
         return c->out.n > 0;
     }
@@ -208,6 +269,10 @@ static void transport_close(struct gush_client *c)
     c->state = GUSH_CLIENT_CLOSED;
     c->linger_due = 0;
     gush__client_arm(c);
+    if (!c->transport->disconnect_push) /* then the wire carries the code */
+        gush__node_tally(c->node, c->lane, GUSH_METRIC_OUTGOING_CLOSE,
+                         GUSH_AT(gush_metrics_disconnect_code(c->node->metrics, c->close_code),
+                                 c->transport_label));
     c->transport->close(c->conn, c->close_code, c->close_reason);
 }
 
@@ -239,6 +304,7 @@ void gush_client_on_sent(struct gush_client *c)
 {
     GUSH_ASSERT(c->magic == gush_client_MAGIC);
     gush_lane_assert(c->lane);
+    count_sent(c, c->out.flight_n);
     gush_outbox_land(&c->out);
     if (c->out.n > 0 || c->state == GUSH_CLIENT_ENDING)
         gush_lane_flush(c->lane, &c->flush);
@@ -264,6 +330,9 @@ void gush_client_disconnect(struct gush_client *c, uint32_t code, const char *re
         c->close_reason_own = gush_strndup(reason, strlen(reason));
         c->close_reason = c->close_reason_own;
     }
+    if (code != GUSH_DISCONNECT_CONNECTION_CLOSED)
+        gush__node_tally(c->node, c->lane, GUSH_METRIC_DISCONNECTS,
+                         GUSH_AT(gush_metrics_disconnect_code(c->node->metrics, code)));
     gush_log(GUSH_LOG_DEBUG, "client disconnected", GUSH_FS("client", gush_client_id(c)),
              GUSH_FS("user", gush_client_user(c)), GUSH_FU("code", code),
              GUSH_F("reason", c->close_reason));
@@ -296,8 +365,10 @@ static bool end_run(struct gush_lane *lane, struct gush_work *work)
                                  .u.end = {c->close_code, gush_span_str(c->close_reason)}};
         struct gush_bytes *bytes = NULL;
         /* A custom reason is UTF-8 or it is replaced: this cannot fail for want of valid JSON. */
-        if (gush_push_encode(&push, c->transport->form, &bytes) == GUSH_OK)
+        if (gush_push_encode(&push, c->transport->form, &bytes) == GUSH_OK) {
+            count_own(c, GUSH_FRAME_PUSH_DISCONNECT, bytes->n);
             gush_outbox_put_bytes(&c->out, bytes, now_ms(c));
+        }
     }
     c->linger_due = now_ms(c) + LINGER_MS;
     gush__client_arm(c);
@@ -315,6 +386,9 @@ void gush_client_on_closed(struct gush_client *c)
     gush__client_subs_detach(c);
     gush__client_subs_free(c);
     if (c->user) {
+        gush__node_tally(c->node, c->lane, GUSH_METRIC_ACTIONS, GUSH_AT(GUSH_ACTION_REMOVE_CLIENT));
+        gush_metrics_close(c->node->metrics, c->lane->index, GUSH_METRIC_CONNECTIONS_INFLIGHT,
+                           GUSH_AT(c->transport_label));
         gush__client_list_remove(c);
         gush_users_leave(&c->node->users, c->user, c->lane->index);
     }

@@ -276,6 +276,11 @@ static bool enter_user(struct gush_client *c, struct gush_span user)
         return false;
     }
     gush__client_list_add(c);
+    gush__node_tally(c->node, c->lane, GUSH_METRIC_ACTIONS, GUSH_AT(GUSH_ACTION_ADD_CLIENT));
+    gush__node_tally(c->node, c->lane, GUSH_METRIC_CONNECTIONS_ACCEPTED,
+                     GUSH_AT(c->transport_label));
+    gush_metrics_open(c->node->metrics, c->lane->index, GUSH_METRIC_CONNECTIONS_INFLIGHT,
+                      GUSH_AT(c->transport_label));
     return true;
 }
 
@@ -317,6 +322,10 @@ void gush_client_connect(struct gush_client *c, const struct gush_connect_reques
         return;
     if (c->state != GUSH_CLIENT_NEW) {
         gush_client_disconnect(c, GUSH_DISCONNECT_BAD_REQUEST, NULL);
+        return;
+    }
+    if (atomic_load_explicit(&c->node->closed, memory_order_relaxed)) {
+        gush_client_disconnect(c, GUSH_DISCONNECT_SHUTDOWN, NULL);
         return;
     }
     struct gush_client_plan *plan = gush_client_plan_new(c, finish);

@@ -154,6 +154,27 @@ static bool is_recovered(const struct gush_client_plan_sub *p, uint64_t top,
                   : gush_publication_offset(publications[0]) == p->since + 1 && last == top;
 }
 
+static void count_reading(const struct gush_client *c, const struct gush_client_plan_sub *p)
+{
+    enum gush_action_label action = GUSH_ACTION_HISTORY_STREAM_TOP;
+
+    if (p->recover && p->sub->recoverable)
+        action = wants_latest(p) ? GUSH_ACTION_HISTORY_RECOVER_CACHE : GUSH_ACTION_HISTORY_RECOVER;
+    gush__node_tally(c->node, c->lane, GUSH_METRIC_ACTIONS, GUSH_AT(action));
+}
+
+/* |n|: publications that it gets. */
+static void count_recovery(const struct gush_client *c, const struct gush_client_plan_sub *p,
+                           size_t n)
+{
+    if (!p->recover || !p->sub->recoverable)
+        return;
+    gush__node_tally(c->node, c->lane, GUSH_METRIC_RECOVER, GUSH_AT(n > 0, p->recovered));
+    if (c->node->config->prometheus.recovered_publications_histogram)
+        gush_metrics_observe(c->node->metrics, c->lane->index, GUSH_METRIC_RECOVERED, GUSH_AT_NONE,
+                             n);
+}
+
 /* What the answer of a stream means for the one who asked. |top|, |epoch| and the publications are
  * as read; the array is taken over. */
 static void conclude(struct gush_client_plan_sub *p, uint64_t top, const struct gush_epoch *epoch,
@@ -168,7 +189,9 @@ static void conclude(struct gush_client_plan_sub *p, uint64_t top, const struct 
     sub->offset = top;
     p->recovered = p->recover && sub->recoverable && is_recovered(p, top, epoch, publications, n);
     p->offset = p->recovered ? p->since : top;
-    if (!p->recovered || has_latest(p, top, epoch)) {
+    bool given = p->recovered && !has_latest(p, top, epoch);
+    count_recovery(sub->client, p, given ? n : 0);
+    if (!given) {
         gush_stream_release(publications, n);
         return;
     }
@@ -210,6 +233,7 @@ static void subscribe_local(struct gush_client *c, struct gush_client_plan_sub *
 
     if (p->sub->positioned) {
         int64_t limit = read_limit(c, p);
+        count_reading(c, p);
         top = ch->stream->top;
         epoch = ch->stream->epoch;
         touch(c->node, ch);
@@ -394,10 +418,14 @@ static void join(struct gush_client *c, struct gush_subscription *sub)
     struct gush_channel *ch = sub->channel;
     struct gush_posting posting = {0};
 
-    if (sub->presence)
+    if (sub->presence) {
+        gush__node_tally(c->node, c->lane, GUSH_METRIC_ACTIONS, GUSH_AT(GUSH_ACTION_ADD_PRESENCE));
         gush_presence_add(ch->presence, sub->member);
+    }
     if (!sub->join_leave)
         return;
+    gush__node_tally(c->node, c->lane, GUSH_METRIC_SENT, GUSH_AT(GUSH_MESSAGE_JOIN));
+    gush__node_tally(c->node, c->lane, GUSH_METRIC_RECEIVED, GUSH_AT(GUSH_MESSAGE_JOIN));
     struct gush_frames *frames = gush_frames_new(GUSH_PUSH_JOIN, sub->member, GUSH_SPAN_EMPTY);
     gush_channel_hold(ch);
     gush_channel_post(ch, &posting, GUSH_DELIVERY_JOIN, frames, &(struct gush_channel_place){0});

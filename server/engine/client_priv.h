@@ -35,7 +35,9 @@ struct gush_client {
     struct gush_outbox out;
     char id[36];
     bool broken, gone;
-    bool closing; /* the end was decided */
+    bool closing;            /* the end was decided */
+    uint8_t transport_label; /* of metrics */
+    uint8_t framing;         /* enum gush_framing, of its form */
     uint32_t close_code;
     const char *close_reason; /* static, or ours when |close_reason_own| */
     char *close_reason_own;

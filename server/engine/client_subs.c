@@ -37,6 +37,10 @@ struct gush_subscription *gush__client_sub_new(struct gush_client *c,
     }
     c->subs[c->subs_n++] = sub;
     gush__count(&c->lane->stats.subscriptions, 1);
+    gush__node_tally(c->node, c->lane, GUSH_METRIC_ACTIONS, GUSH_AT(GUSH_ACTION_ADD_SUBSCRIPTION));
+    gush__node_tally(c->node, c->lane, GUSH_METRIC_SUBSCRIPTIONS_ACCEPTED, GUSH_AT_NONE);
+    gush_metrics_open(c->node->metrics, c->lane->index, GUSH_METRIC_SUBSCRIPTIONS_INFLIGHT,
+                      GUSH_AT_NONE);
     return sub;
 }
 
@@ -84,10 +88,15 @@ static void leave(struct gush_client *c, struct gush_subscription *sub)
     struct gush_channel *ch = sub->channel;
     struct gush_posting posting = {0};
 
-    if (sub->presence)
+    if (sub->presence) {
+        gush__node_tally(c->node, c->lane, GUSH_METRIC_ACTIONS,
+                         GUSH_AT(GUSH_ACTION_REMOVE_PRESENCE));
         gush_presence_remove(ch->presence, sub->member);
+    }
     if (!sub->join_leave)
         return;
+    gush__node_tally(c->node, c->lane, GUSH_METRIC_SENT, GUSH_AT(GUSH_MESSAGE_LEAVE));
+    gush__node_tally(c->node, c->lane, GUSH_METRIC_RECEIVED, GUSH_AT(GUSH_MESSAGE_LEAVE));
     struct gush_frames *frames = gush_frames_new(GUSH_PUSH_LEAVE, sub->member, GUSH_SPAN_EMPTY);
     gush_channel_hold(ch);
     gush_channel_post(ch, &posting, GUSH_DELIVERY_LEAVE, frames, &(struct gush_channel_place){0});
@@ -105,6 +114,10 @@ static void sub_free(struct gush_client *c, struct gush_subscription *sub)
     sub->magic = GUSH_MAGIC_DEAD;
     gush_free(sub);
     gush__count(&c->lane->stats.subscriptions, -1);
+    gush__node_tally(c->node, c->lane, GUSH_METRIC_ACTIONS,
+                     GUSH_AT(GUSH_ACTION_REMOVE_SUBSCRIPTION));
+    gush_metrics_close(c->node->metrics, c->lane->index, GUSH_METRIC_SUBSCRIPTIONS_INFLIGHT,
+                       GUSH_AT_NONE);
 }
 
 void gush__client_subs_free(struct gush_client *c)

@@ -34,6 +34,11 @@ uint64_t gush_delivery_backlog_bytes(const struct gush_delivery *d)
     return (uint64_t)d->posted_n * gush_publication_bytes(gush_frames_publication(d->frames));
 }
 
+struct gush_span gush_delivery_channel(const struct gush_delivery *d)
+{
+    return gush_publication_channel(gush_frames_publication(d->frames));
+}
+
 static void delivery_free(struct gush_delivery *d)
 {
     if (d->cache.drop)
@@ -56,7 +61,8 @@ static void delivery_open(struct gush_lane *lane, struct gush_letter *letter)
     gush_branch_receive(lane, d);
 }
 
-/* The lane closed, so its clients are gone; a branch still linked is freed by the channel table. */
+/* The lane closed, so its clients are gone and every branch is unlinked; one whose last letter is
+ * dropped here goes with it. */
 static void delivery_drop(struct gush_letter *letter)
 {
     struct gush_delivery *d = GUSH_CONTAINER(letter, struct gush_delivery, letter);

@@ -53,6 +53,8 @@ static inline void gush_delivery_use(struct gush_delivery *d)
 }
 /* Frees it at zero. Lane only. */
 void gush_delivery_unuse(struct gush_delivery *d);
+/* The channel of its publication; with frames only. */
+struct gush_span gush_delivery_channel(const struct gush_delivery *d);
 /* What it added to its lane's backlog. */
 uint64_t gush_delivery_backlog_bytes(const struct gush_delivery *d);
 uint64_t gush_delivery_live(void);

@@ -72,6 +72,65 @@ const struct gush_config *gush_node_config(const struct gush_node *node)
     return node->config;
 }
 
+struct gush_metrics *gush_node_metrics(const struct gush_node *node)
+{
+    return node->metrics;
+}
+
+/* ---- metrics --------------------------------------------------------------------------------- */
+
+uint32_t gush__node_namespace(const struct gush_node *node, struct gush_span channel)
+{
+    const struct gush_config *config = node->config;
+    const struct gush_channel_options *options = NULL;
+
+    if (gush_config_channel(config, channel, &options, NULL) != GUSH_OK ||
+        options == &config->channel.without_namespace)
+        return 0;
+    return (uint32_t)(((const char *)options - (const char *)&config->channel.namespaces->options) /
+                      (ptrdiff_t)sizeof(struct gush_namespace)) +
+           1;
+}
+
+static struct gush_metrics *new_metrics(const struct gush_node_options *o)
+{
+    size_t n = o->config->channel.namespaces_n + 1;
+    const char **names = gush_zalloc(n, sizeof *names);
+
+    names[0] = "";
+    for (size_t i = 1; i < n; i++)
+        names[i] = o->config->channel.namespaces[i - 1].name;
+    struct gush_metrics *m = gush_metrics_new(&(struct gush_metrics_options){
+        .lanes_n = o->lanes_n, .version = o->version, .namespaces = names, .namespaces_n = n});
+    gush_free(names);
+    return m;
+}
+
+static void find_cells(struct gush_lane_state *s)
+{
+    for (uint32_t t = 0; t < GUSH_TRANSPORTS_N; t++)
+        s->sent[t] =
+            (struct gush_lane_sent){gush_metrics_cells(s->node->metrics, s->lane->index,
+                                                       GUSH_METRIC_MESSAGES_SENT, GUSH_AT(t)),
+                                    gush_metrics_cells(s->node->metrics, s->lane->index,
+                                                       GUSH_METRIC_MESSAGES_SENT_SIZE, GUSH_AT(t))};
+}
+
+void gush_node_gauges(struct gush_node *node)
+{
+    struct gush_live live;
+    uint64_t channels = atomic_load_explicit(&node->channels.listened_n, memory_order_relaxed);
+
+    gush_node_live(node, &live);
+    gush_metrics_set(node->metrics, GUSH_METRIC_BUILD, GUSH_AT_NONE, 1);
+    gush_metrics_set(node->metrics, GUSH_METRIC_NUM_NODES, GUSH_AT_NONE, 1);
+    gush_metrics_set(node->metrics, GUSH_METRIC_NUM_CLIENTS, GUSH_AT_NONE, live.clients);
+    gush_metrics_set(node->metrics, GUSH_METRIC_NUM_USERS, GUSH_AT_NONE, live.users);
+    gush_metrics_set(node->metrics, GUSH_METRIC_NUM_SUBSCRIPTIONS, GUSH_AT_NONE,
+                     live.subscriptions);
+    gush_metrics_set(node->metrics, GUSH_METRIC_NUM_CHANNELS, GUSH_AT_NONE, channels);
+}
+
 /* ---- doors: backpressure -------------------------------------------------------------------- */
 
 static bool behind(const struct gush_node *node, unsigned divisor)
@@ -240,6 +299,29 @@ static void sweep(void *arg, struct gush_timer *t)
     s->sweep_shard = lane->worker_index;
 }
 
+/* What the API's info tells is as old as the last snapshot. */
+static void snapshot(void *arg, struct gush_timer *t);
+
+static void arm_snapshot(struct gush_lane_state *s)
+{
+    int64_t interval_ms = s->node->config->info_metrics_aggregate_interval_ms;
+
+    s->snapshot.fire = snapshot;
+    if (interval_ms > 0)
+        gush_wheel_arm(&s->lane->wheel, &s->snapshot,
+                       gush_lane_now_ms(s->lane) + (uint64_t)interval_ms);
+}
+
+static void snapshot(void *arg, struct gush_timer *t)
+{
+    struct gush_lane_state *s = GUSH_CONTAINER(t, struct gush_lane_state, snapshot);
+
+    (void)arg;
+    gush_node_gauges(s->node);
+    gush_metrics_snapshot(s->node->metrics);
+    arm_snapshot(s);
+}
+
 void gush_node_lane_start(struct gush_node *node, struct gush_lane *lane)
 {
     struct gush_lane_state *s = gush__lane_state(node, lane);
@@ -248,6 +330,8 @@ void gush_node_lane_start(struct gush_node *node, struct gush_lane *lane)
     lane->on_settled_arg = node;
     if (lane->worker_index >= lane->workers_n)
         return; /* a gRPC lane */
+    if (lane->worker_index == 0)
+        arm_snapshot(s);
     s->sweep.fire = sweep;
     s->sweep_checks = true;
     s->sweep_shard = lane->worker_index;
@@ -256,24 +340,59 @@ void gush_node_lane_start(struct gush_node *node, struct gush_lane *lane)
 
 /* ---- everybody out -------------------------------------------------------------------------- */
 
+/* Turns that a lane may take to deal what was published before it tells its clients to go: far more
+ * than a backlog needs, but an end. */
+#define PATIENCE GUSH_SIM_SMALL(4096, 16)
+
 struct everybody_out {
     struct gush_letter letter;
     struct gush_lane_state *state;
-    uint32_t code, at;
+    uint32_t code, share;
+    unsigned waited_n;
 };
+
+/* True: |client| is told now. */
+static bool tell_one(struct gush_client *client, uint32_t code)
+{
+    if (client == NULL || gush__client_ending(client))
+        return false;
+    gush_client_disconnect(client, code, NULL);
+    return true;
+}
+
+/* Goes through the slots until |share| of them were told; true: for now that is all. */
+static bool tell_share(struct gush_lane_state *s, uint32_t code, uint32_t share)
+{
+    uint64_t goal = (uint64_t)s->out_of_n * share / GUSH_NODE_EVERYBODY;
+    bool everybody = share == GUSH_NODE_EVERYBODY;
+
+    for (unsigned n = 0; n < DISCONNECT_BATCH; n++) {
+        if (s->out_at >= s->slots_n || (!everybody && s->out_told_n >= goal))
+            return true;
+        s->out_told_n += tell_one(s->slots[s->out_at++].client, code);
+    }
+    return false;
+}
 
 static void out_open(struct gush_lane *lane, struct gush_letter *letter)
 {
     struct everybody_out *out = GUSH_CONTAINER(letter, struct everybody_out, letter);
     struct gush_lane_state *s = out->state;
 
-    for (unsigned n = 0; n < DISCONNECT_BATCH && out->at < s->slots_n; n++, out->at++)
-        if (s->slots[out->at].client)
-            gush_client_disconnect(s->slots[out->at].client, out->code, NULL);
-    if (out->at < s->slots_n)
-        gush_lane_post(lane, &out->letter);
-    else
-        gush_free(out);
+    /* What was accepted before is delivered before: nobody hears anything behind his end. */
+    if (lane->deal.head && out->waited_n++ < PATIENCE) {
+        gush_lane_post(lane, letter);
+        return;
+    }
+    if (s->out_of_n == 0)
+        s->out_of_n = (uint32_t)atomic_load_explicit(&lane->stats.clients, memory_order_relaxed);
+    if (!tell_share(s, out->code, out->share)) {
+        gush_lane_post(lane, letter);
+        return;
+    }
+    if (out->share == GUSH_NODE_EVERYBODY) /* who comes now is not of them */
+        s->out_at = s->out_told_n = s->out_of_n = 0;
+    gush_free(out);
 }
 
 static void out_drop(struct gush_letter *letter)
@@ -283,15 +402,27 @@ static void out_drop(struct gush_letter *letter)
 
 static const struct gush_letter_kind everybody_out = {"everybody out", out_open, out_drop};
 
-void gush_node_disconnect_all(struct gush_node *node, uint32_t code)
+void gush_node_disconnect_share(struct gush_node *node, uint32_t code, uint32_t share)
 {
+    GUSH_ASSERT(share <= GUSH_NODE_EVERYBODY);
     for (size_t i = 0; i < node->lanes_n; i++) {
         struct everybody_out *out = GUSH_NEW(struct everybody_out);
         out->letter.kind = &everybody_out;
         out->state = &node->states[i];
         out->code = code;
+        out->share = share;
         gush_lane_post(node->lanes[i], &out->letter);
     }
+}
+
+void gush_node_disconnect_all(struct gush_node *node, uint32_t code)
+{
+    gush_node_disconnect_share(node, code, GUSH_NODE_EVERYBODY);
+}
+
+void gush_node_close(struct gush_node *node)
+{
+    atomic_store_explicit(&node->closed, true, memory_order_relaxed);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -309,6 +440,7 @@ struct gush_node *gush_node_new(const struct gush_node_options *o)
     node->lanes_n = o->lanes_n;
     node->lanes = gush_alloc(o->lanes_n * sizeof(struct gush_lane *));
     memcpy(node->lanes, o->lanes, o->lanes_n * sizeof(struct gush_lane *));
+    node->metrics = new_metrics(o);
     node->started_ms = gush__node_now_ms(node);
     gush__node_uuid(node, node->id);
     gush_mutex_init(&node->doors_lock);
@@ -320,7 +452,10 @@ struct gush_node *gush_node_new(const struct gush_node_options *o)
         node->states[i].node = node;
         node->states[i].lane = node->lanes[i];
         node->states[i].first_free = UINT32_MAX;
+        find_cells(&node->states[i]);
     }
+    gush_node_gauges(node);
+    gush_metrics_snapshot(node->metrics);
     return node;
 }
 
@@ -331,6 +466,7 @@ void gush_node_free(struct gush_node *node)
     for (size_t i = 0; i < node->lanes_n; i++)
         gush_free(node->states[i].slots);
     gush_free(node->states);
+    gush_metrics_free(node->metrics);
     gush_free(node->lanes);
     gush_mutex_fini(&node->doors_lock);
     gush_free(node);

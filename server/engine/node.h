@@ -26,6 +26,7 @@
 #include "server/engine/port_host.h"
 #include "server/engine/publication.h"
 
+struct gush_metrics;
 struct gush_node;
 struct gush_user;
 
@@ -43,10 +44,22 @@ struct gush_node *gush_node_new(const struct gush_node_options *options);
 void gush_node_free(struct gush_node *node);
 /* On each lane's thread before its first turn: arms the sweep of its shards. */
 void gush_node_lane_start(struct gush_node *node, struct gush_lane *lane);
-/* Ends every client of every lane with |code|: returns at once, the lanes do it. */
+/* Ends every client of every lane with |code|: returns at once, the lanes do it, behind what was
+ * posted to them before. */
 void gush_node_disconnect_all(struct gush_node *node, uint32_t code);
+/* From now on whoever wants to connect is sent away with 3001. */
+void gush_node_close(struct gush_node *node);
+/* Of everybody who is there at the first of these calls, makes |share| of GUSH_NODE_EVERYBODY go
+ * with |code|, on each lane alike; the last share takes also who came since. Shares grow. Returns
+ * at once, as above. */
+#define GUSH_NODE_EVERYBODY 65536
+void gush_node_disconnect_share(struct gush_node *node, uint32_t code, uint32_t share);
 
 const struct gush_config *gush_node_config(const struct gush_node *node);
+/* Where everybody counts. */
+struct gush_metrics *gush_node_metrics(const struct gush_node *node);
+/* Gives the gauges of the node their present values. */
+void gush_node_gauges(struct gush_node *node);
 
 /* ---- API calls ------------------------------------------------------------------------------ */
 

@@ -2,6 +2,8 @@
 #ifndef GUSH_ENGINE_NODE_PRIV_H
 #define GUSH_ENGINE_NODE_PRIV_H
 
+#include "server/base/metrics.h"
+
 #include "server/engine/channel.h"
 #include "server/engine/node.h"
 #include "server/engine/users.h"
@@ -23,9 +25,19 @@ struct gush_lane_state {
     } * slots;
     uint32_t slots_n, first_free; /* UINT32_MAX: none */
     struct gush_timer sweep;
-    unsigned sweep_shard; /* where to go on */
-    bool sweep_again;     /* more is due somewhere */
-    bool sweep_checks;    /* this pass looks for position checks */
+    struct gush_timer snapshot; /* of the metrics; the first worker lane's */
+    unsigned sweep_shard;       /* where to go on */
+    bool sweep_again;           /* more is due somewhere */
+    bool sweep_checks;          /* this pass looks for position checks */
+    /* everybody out: slots looked at, clients told, clients there when it began */
+    uint32_t out_at, out_told_n, out_of_n;
+    /* what was logged of slow clients this second, and what was not */
+    uint64_t slow_said_s, slow_unsaid_n;
+    unsigned slow_said_n;
+    /* frames and bytes sent, by transport: cells by frame label */
+    struct gush_lane_sent {
+        gush_metrics_cell *frames, *bytes;
+    } sent[GUSH_TRANSPORTS_N];
 };
 
 struct gush_node {
@@ -36,6 +48,8 @@ struct gush_node {
     struct gush_lane **lanes;
     size_t lanes_n;
     const char *version;
+    struct gush_metrics *metrics;
+    atomic_bool closed; /* relaxed: nobody new, soon enough */
     char id[36];
     uint64_t started_ms;
     struct gush_channel_table channels;
@@ -51,6 +65,14 @@ struct gush_node {
     atomic_uint_fast64_t remote_generation;
 };
 
+/* The position of the channel's namespace among labels of metrics. */
+uint32_t gush__node_namespace(const struct gush_node *node, struct gush_span channel);
+/* Counts one more on |lane|. Any thread. */
+static inline void gush__node_tally(const struct gush_node *node, const struct gush_lane *lane,
+                                    enum gush_metric metric, struct gush_metrics_at at)
+{
+    gush_metrics_add(node->metrics, lane->index, metric, at, 1);
+}
 uint64_t gush__node_now_ms(const struct gush_node *node); /* monotonic */
 int64_t gush__node_wall_ms(const struct gush_node *node);
 void gush__node_uuid(const struct gush_node *node, char out[36]);

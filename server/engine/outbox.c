@@ -103,6 +103,56 @@ size_t gush_outbox_frames(const struct gush_outbox *q, enum gush_form form,
     return n;
 }
 
+static unsigned hex_digits(uint32_t n)
+{
+    unsigned digits = 1;
+
+    while (n > 15) {
+        n >>= 4;
+        digits++;
+    }
+    return digits;
+}
+
+uint32_t gush_outbox_message_n(enum gush_framing framing, uint32_t frame_n)
+{
+    const uint32_t event = 8; /* "data: " and two LF */
+    uint32_t rest;
+
+    switch (framing) {
+    case GUSH_FRAMING_NONE:
+        break;
+    case GUSH_FRAMING_VARINT:
+        for (rest = frame_n - 1; rest >= 0x80; rest >>= 7)
+            frame_n--;
+        return frame_n - 1;
+    case GUSH_FRAMING_SSE:
+        return frame_n - event;
+    case GUSH_FRAMING_SSE_CHUNKED:
+        rest = frame_n - 4; /* two CR LF; what is left is a size and as many bytes as it says */
+        return rest - event - hex_digits(rest - hex_digits(rest));
+    }
+    return frame_n;
+}
+
+void gush_outbox_tally(const struct gush_outbox *q, size_t n, enum gush_framing framing,
+                       gush_metrics_cell *frames, gush_metrics_cell *bytes)
+{
+    static const uint8_t labels[] = {[GUSH_DELIVERY_PUB] = GUSH_FRAME_PUSH_PUBLICATION,
+                                     [GUSH_DELIVERY_JOIN] = GUSH_FRAME_PUSH_JOIN,
+                                     [GUSH_DELIVERY_LEAVE] = GUSH_FRAME_PUSH_LEAVE};
+
+    for (size_t i = 0; i < n; i++) {
+        const struct gush_outbox_entry *e = entry(q, (uint32_t)i);
+
+        if (is_own(e))
+            continue;
+        unsigned label = labels[delivery_of(e)->kind];
+        gush_metrics_bump(&frames[label], 1);
+        gush_metrics_bump(&bytes[label], gush_outbox_message_n(framing, e->bytes_n));
+    }
+}
+
 void gush_outbox_pop(struct gush_outbox *q, size_t n)
 {
     GUSH_ASSERT(n <= q->n && q->flight_n == 0);
@@ -152,14 +202,9 @@ uint32_t gush_outbox_age_ms(const struct gush_outbox *q, uint64_t now_ms)
     return q->n ? (uint32_t)now_ms - entry(q, 0)->at_ms : 0;
 }
 
-static struct gush_span name_of(const struct gush_delivery *d)
-{
-    return gush_publication_channel(gush_frames_publication(d->frames));
-}
-
 static struct gush_span newest_key(const void *entry)
 {
-    return name_of(entry);
+    return gush_delivery_channel(entry);
 }
 
 /* Marks what waits and has a newer one of its channel behind it: one look at each entry. */
@@ -174,7 +219,7 @@ static void mark_superseded(struct gush_outbox *q, const struct gush_hash_key *h
 
         if ((e->what & DROPPABLE) == 0 || d->policy != GUSH_QUEUE_LATEST)
             continue;
-        if (gush_map_find(&newest, name_of(d)))
+        if (gush_map_find(&newest, gush_delivery_channel(d)))
             e->what |= SUPERSEDED;
         else
             gush_map_insert(&newest, d);
@@ -183,7 +228,8 @@ static void mark_superseded(struct gush_outbox *q, const struct gush_hash_key *h
 }
 
 uint32_t gush_outbox_drop(struct gush_outbox *q, const struct gush_hash_key *hash_key,
-                          uint64_t keep_bytes, uint32_t keep_n)
+                          uint64_t keep_bytes, uint32_t keep_n, gush_outbox_drop_fn *each,
+                          void *arg)
 {
     uint32_t to = q->flight_n, before = q->n;
     uint64_t bytes_n = gush_outbox_waiting_bytes(q);
@@ -196,6 +242,8 @@ uint32_t gush_outbox_drop(struct gush_outbox *q, const struct gush_hash_key *has
                     (delivery_of(e)->policy == GUSH_QUEUE_DROP_OLDEST || (e->what & SUPERSEDED));
         if (drop) {
             bytes_n -= e->bytes_n;
+            if (each)
+                each(arg, delivery_of(e));
             release(e);
             continue;
         }
@@ -205,4 +253,51 @@ uint32_t gush_outbox_drop(struct gush_outbox *q, const struct gush_hash_key *has
     q->n = to;
     q->bytes_n = bytes_n + q->flight_bytes;
     return before - to;
+}
+
+/* ---- whose it is ----------------------------------------------------------------------------- */
+
+#define LOOKS      512 /* at so many entries, evenly */
+#define CANDIDATES 8
+
+struct candidate {
+    const struct gush_delivery *d; /* NULL: free */
+    uint64_t weight;
+};
+
+/* A channel that has more than a ninth of all weight stays to the end, whatever comes between. */
+static void weigh(struct candidate *list, const struct gush_delivery *d, uint64_t weight)
+{
+    struct gush_span name = gush_delivery_channel(d);
+    struct candidate *lightest = &list[0];
+
+    for (size_t i = 0; i < CANDIDATES; i++) {
+        if (list[i].d == NULL || gush_span_eq(gush_delivery_channel(list[i].d), name)) {
+            list[i].d = d;
+            list[i].weight += weight;
+            return;
+        }
+        if (list[i].weight < lightest->weight)
+            lightest = &list[i];
+    }
+    uint64_t off = lightest->weight < weight ? lightest->weight : weight;
+    for (size_t i = 0; i < CANDIDATES; i++)
+        list[i].weight -= off;
+    if (weight > off)
+        *lightest = (struct candidate){d, weight - off};
+}
+
+const struct gush_delivery *gush_outbox_largest(const struct gush_outbox *q)
+{
+    struct candidate list[CANDIDATES] = {{NULL, 0}};
+    uint32_t step = q->n / LOOKS + 1;
+    size_t best = 0;
+
+    for (uint32_t i = 0; i < q->n; i += step)
+        if (!is_own(entry(q, i)))
+            weigh(list, delivery_of(entry(q, i)), entry(q, i)->bytes_n);
+    for (size_t i = 1; i < CANDIDATES; i++)
+        if (list[i].weight > list[best].weight)
+            best = i;
+    return list[best].d;
 }

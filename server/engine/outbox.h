@@ -8,6 +8,7 @@
 #define GUSH_ENGINE_OUTBOX_H
 
 #include "server/base/map.h"
+#include "server/base/metrics.h"
 
 #include "server/engine/delivery.h"
 
@@ -33,6 +34,12 @@ void gush_outbox_put_bytes(struct gush_outbox *q, struct gush_bytes *b, uint64_t
 /* The first |max| entries as frames in |form|. */
 size_t gush_outbox_frames(const struct gush_outbox *q, enum gush_form form,
                           struct gush_frame *frames, size_t max);
+/* Counts the shared ones among the first |n| as sent, in cells by frame label: one more frame, and
+ * its bytes without |framing|. */
+void gush_outbox_tally(const struct gush_outbox *q, size_t n, enum gush_framing framing,
+                       gush_metrics_cell *frames, gush_metrics_cell *bytes);
+/* Bytes of a message in a frame of |frame_n| bytes. */
+uint32_t gush_outbox_message_n(enum gush_framing framing, uint32_t frame_n);
 /* Forgets the first |n|; none may be in flight. */
 void gush_outbox_pop(struct gush_outbox *q, size_t n);
 /* The first |n| are borrowed by a write that is under way, until they land. */
@@ -54,8 +61,14 @@ void gush_outbox_clear(struct gush_outbox *q);
 /* Milliseconds the oldest entry has waited; 0 when empty. */
 uint32_t gush_outbox_age_ms(const struct gush_outbox *q, uint64_t now_ms);
 /* Drops droppable entries that wait, oldest first, until at most |keep_bytes| and |keep_n| wait or
- * none is left; of |latest| channels all but the newest of each. Returns how many went. */
+ * none is left; of |latest| channels all but the newest of each. |each| (may be NULL) hears of
+ * every one that goes. Returns how many went. */
+typedef void gush_outbox_drop_fn(void *arg, const struct gush_delivery *d);
 uint32_t gush_outbox_drop(struct gush_outbox *q, const struct gush_hash_key *hash_key,
-                          uint64_t keep_bytes, uint32_t keep_n);
+                          uint64_t keep_bytes, uint32_t keep_n, gush_outbox_drop_fn *each,
+                          void *arg);
+/* A delivery of the channel that has most of the queue, as far as a bounded look tells; NULL: all
+ * frames are the connection's own. */
+const struct gush_delivery *gush_outbox_largest(const struct gush_outbox *q);
 
 #endif

@@ -106,7 +106,7 @@ static void an_empty_queue_has_no_age_and_nothing_to_drop(void **state)
     open_box(&b);
     assert_int_equal(gush_outbox_age_ms(&b.q, 12345), 0);
     assert_int_equal(gush_outbox_frames(&b.q, GUSH_FORM_PUSH_JSON, &frame, 1), 0);
-    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0), 0);
+    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0, NULL, NULL), 0);
     gush_outbox_pop(&b.q, 0);
     gush_outbox_clear(&b.q);
     close_box(&b);
@@ -178,7 +178,7 @@ static void nothing_goes_that_did_not_choose_to(void **state) /* spec: design 5 
     put(&b, 0, GUSH_QUEUE_DISCONNECT);
     put_own(&b);
     put(&b, 1, GUSH_QUEUE_DISCONNECT);
-    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0), 0);
+    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0, NULL, NULL), 0);
     assert_string_equal(contents(&b), "a0 own1 b2");
     close_box(&b);
 }
@@ -192,11 +192,11 @@ static void drop_oldest_drops_until_there_is_room(void **state)
     for (unsigned i = 0; i < 6; i++)
         put(&b, 0, GUSH_QUEUE_DROP_OLDEST);
     put_own(&b);
-    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, UINT64_MAX, 4), 3);
+    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, UINT64_MAX, 4, NULL, NULL), 3);
     assert_string_equal(contents(&b), "a3 a4 a5 own6");
-    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, b.q.bytes_n - 1, 100), 1);
+    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, b.q.bytes_n - 1, 100, NULL, NULL), 1);
     assert_string_equal(contents(&b), "a4 a5 own6");
-    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0), 2);
+    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0, NULL, NULL), 2);
     assert_string_equal(contents(&b), "own6");
     close_box(&b);
 }
@@ -209,7 +209,7 @@ static void drop_oldest_does_nothing_while_there_is_room(void **state)
     open_box(&b);
     for (unsigned i = 0; i < 3; i++)
         put(&b, 0, GUSH_QUEUE_DROP_OLDEST);
-    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, b.q.bytes_n, 3), 0);
+    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, b.q.bytes_n, 3, NULL, NULL), 0);
     assert_string_equal(contents(&b), "a0 a1 a2");
     close_box(&b);
 }
@@ -226,9 +226,9 @@ static void latest_keeps_the_newest_of_each_channel(void **state)
     put_own(&b);
     put(&b, 0, GUSH_QUEUE_LATEST);
     put(&b, 2, GUSH_QUEUE_DISCONNECT);
-    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0), 2);
+    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0, NULL, NULL), 2);
     assert_string_equal(contents(&b), "b1 own3 a4 c5");
-    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0), 0);
+    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0, NULL, NULL), 0);
     close_box(&b);
 }
 
@@ -241,7 +241,7 @@ static void latest_drops_no_more_than_needed(void **state)
     open_box(&b);
     for (unsigned i = 0; i < 8; i++)
         put(&b, i % 2, GUSH_QUEUE_LATEST);
-    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, UINT64_MAX, 5), 3);
+    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, UINT64_MAX, 5, NULL, NULL), 3);
     assert_string_equal(contents(&b), "b3 a4 b5 a6 b7");
     gush_outbox_pop(&b.q, 1);
     assert_string_equal(contents(&b), "a4 b5 a6 b7");
@@ -259,11 +259,11 @@ static void the_flight_is_never_dropped(void **state)
     for (unsigned i = 0; i < 3; i++)
         put(&b, 1, GUSH_QUEUE_LATEST);
     b.q.flight_n = 2;
-    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0), 4);
+    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0, NULL, NULL), 4);
     assert_string_equal(contents(&b), "a0 a1 b6");
     b.q.flight_n = 3;
     put(&b, 1, GUSH_QUEUE_LATEST);
-    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0), 0);
+    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0, NULL, NULL), 0);
     assert_string_equal(contents(&b), "a0 a1 b6 b7");
     close_box(&b);
 }
@@ -280,7 +280,7 @@ static void dropping_works_across_the_end_of_the_ring(void **state)
     for (unsigned i = 0; i < 5; i++)
         put(&b, i % 2, GUSH_QUEUE_DROP_OLDEST);
     assert_int_equal(b.q.cap, 8); /* it wraps */
-    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, UINT64_MAX, 3), 4);
+    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, UINT64_MAX, 3, NULL, NULL), 4);
     assert_string_equal(contents(&b), "a10 b11 a12");
     close_box(&b);
 }
