@@ -39,6 +39,9 @@ void gush__method_done(struct gush_method_run *run, void *result);
 void gush__method_failed(struct gush_method_run *run, uint32_t error);
 void gush__method_lost(struct gush_method_run *run);
 
+/* Counts an answer |error| of |method|, a name of metrics. */
+void gush__method_count_error(const struct gush_method_run *run, const char *method,
+                              uint32_t error);
 /* Error |code| as it travels. */
 GUSH__MESSAGE(Error) * gush__method_error(struct gush_arena *a, uint32_t code);
 /* |s| as a string field: never NULL. */

@@ -94,9 +94,11 @@ static void start(struct batch *b, size_t i)
     part->reply = b->response->replies[i];
     part->run.node = b->run->node;
     part->run.home = b->run->home;
+    part->run.protocol = b->run->protocol;
     part->run.arena = b->run->arena;
     part->run.done = part_done;
     if (error != GUSH_ERROR_NONE) {
+        gush__method_count_error(b->run, "unknown", error);
         part->reply->error = gush__method_error(b->run->arena, error);
         return;
     }

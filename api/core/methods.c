@@ -152,6 +152,29 @@ gush_err gush_methods_unpack(const struct gush_method *method, struct gush_span 
     return GUSH_OK;
 }
 
+static uint64_t clock_us(const struct gush_method_run *run)
+{
+    return run->home->host.mono_us(run->home->host.host);
+}
+
+static void count_duration(const struct gush_method_run *run)
+{
+    uint32_t method = gush_metrics_method(gush_span_str(run->method->member));
+
+    gush_metrics_observe(gush_node_metrics(run->node), run->home->index, GUSH_METRIC_API_DURATION,
+                         GUSH_AT(method, run->protocol), (clock_us(run) - run->started_us) * 1000);
+}
+
+void gush__method_count_error(const struct gush_method_run *run, const char *method, uint32_t error)
+{
+    struct gush_metrics *m = gush_node_metrics(run->node);
+
+    gush_metrics_add(m, run->home->index, GUSH_METRIC_API_ERRORS,
+                     GUSH_AT(gush_metrics_error_code(m, error),
+                             gush_metrics_method(gush_span_str(method)), run->protocol),
+                     1);
+}
+
 void gush_methods_run(struct gush_method_run *run)
 {
     GUSH_ASSERT(run->request->descriptor == run->method->request);
@@ -160,6 +183,7 @@ void gush_methods_run(struct gush_method_run *run)
     run->result = NULL;
     run->state = NULL;
     run->fini = NULL;
+    run->started_us = clock_us(run);
     run->method->run(run);
 }
 
@@ -167,6 +191,7 @@ void gush__method_done(struct gush_method_run *run, void *result)
 {
     run->result = result;
     GUSH_ASSERT(run->result->descriptor == run->method->result);
+    count_duration(run);
     run->done(run);
 }
 
@@ -174,6 +199,8 @@ void gush__method_failed(struct gush_method_run *run, uint32_t error)
 {
     GUSH_ASSERT(error != GUSH_ERROR_NONE);
     run->error = error;
+    count_duration(run);
+    gush__method_count_error(run, run->method->member, error);
     run->done(run);
 }
 

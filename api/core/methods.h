@@ -18,6 +18,7 @@
 
 #include "server/base/error.h"
 #include "server/base/lane.h"
+#include "server/base/metrics.h"
 #include "server/base/span.h"
 
 #include "server/engine/node.h"
@@ -42,7 +43,8 @@ struct gush_method_run {
     const struct gush_method *method;
     struct gush_node *node;
     struct gush_lane *home;
-    const ProtobufCMessage *request; /* of the method's type; stays until fini */
+    const ProtobufCMessage *request;   /* of the method's type; stays until fini */
+    enum gush_protocol_label protocol; /* of metrics: by what it came */
     /* Exactly once; may happen inside gush_methods_run. On the home lane, unless |lost|: then that
      * lane has closed, this is any thread, and all that is left to do is to free. */
     void (*done)(struct gush_method_run *run);
@@ -52,6 +54,7 @@ struct gush_method_run {
     ProtobufCMessage *result; /* of the method's type; NULL if |error| */
     /* this room's */
     struct gush_arena *arena; /* the caller's, empty or with the request in it */
+    uint64_t started_us;
     void *state;
     void (*fini)(struct gush_method_run *run);
 };

@@ -155,10 +155,12 @@ static void broadcast_part_done(struct gush_api_call *call)
     GUSH__MESSAGE(PublishResponse) *response =
         gush_arena_message(a, GUSH__DESCRIPTOR(publish_response));
 
-    if (call->error != GUSH_ERROR_NONE)
+    if (call->error != GUSH_ERROR_NONE) {
+        gush__method_count_error(b->run, "broadcast_publish", call->error);
         response->error = gush__method_error(a, call->error);
-    else
+    } else {
         response->result = result_of(a, &slot->call);
+    }
     b->result->responses[slot->index] = response;
     if (b->next < b->channels_n && !b->lost)
         broadcast_next(b, slot);

@@ -1,5 +1,6 @@
 #include "api/grpc/grpc.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "server/base/assert.h"
@@ -42,6 +43,7 @@ struct gush_api_grpc {
     size_t doors_n;
     struct gush_buf expected; /* the only good authorization; empty: any */
     bool transport_mode;
+    atomic_size_t under_way; /* relaxed: looked at now and then */
 };
 
 /* ---- At the door ----------------------------------------------------------------------------- */
@@ -119,6 +121,7 @@ static void request_free(struct request *r)
 {
     struct gush_rpc_call *call = r->call;
 
+    atomic_fetch_sub_explicit(&r->door->api->under_way, 1, memory_order_relaxed);
     gush_arena_fini(&r->arena);
     gush_bytes_unref(r->waiting);
     gush_free(r);
@@ -223,9 +226,11 @@ static void on_request(void *ctx, struct gush_rpc_call *call, struct gush_span m
         return;
     }
     r = GUSH_NEW(struct request);
+    atomic_fetch_add_explicit(&api->under_way, 1, memory_order_relaxed);
     r->run.method = &gush_methods_all(&n)[gush_rpc_call_note(call) & ~NOTE_TRANSPORT_MODE];
     r->run.node = api->node;
     r->run.home = lane;
+    r->run.protocol = GUSH_PROTOCOL_GRPC;
     r->run.arena = &r->arena;
     r->run.done = request_done;
     r->door = door;
@@ -292,6 +297,11 @@ void gush_api_grpc_attach(struct gush_api_grpc *api, struct gush_rpc_server *ser
         api->doors[i].door.lane = gush_rpc_queue_lane(queues[i]);
         api->doors[i].door.letter.kind = &door_kind;
     }
+}
+
+size_t gush_api_grpc_under_way(const struct gush_api_grpc *api)
+{
+    return atomic_load_explicit(&api->under_way, memory_order_relaxed);
 }
 
 void gush_api_grpc_free(struct gush_api_grpc *api)

@@ -23,8 +23,8 @@ GUSH_MUST_USE gush_err gush_app_new(const struct gush_config *config, struct gus
                                     char *message, size_t message_n);
 /* Threads run, listeners accept. Same errors. */
 GUSH_MUST_USE gush_err gush_app_start(struct gush_app *app, char *message, size_t message_n);
-/* No newcomers, everybody is told 3001, calls under way finish. False: shutdown.timeout passed
- * with somebody still there. Then all threads end. */
+/* After start, also one that failed. No newcomers, calls under way finish, everybody is told 3001
+ * at the configured pace. False: shutdown.timeout passed with somebody still there. */
 bool gush_app_drain(struct gush_app *app);
 /* Drained, or never started. */
 void gush_app_free(struct gush_app *app);

@@ -1,4 +1,10 @@
-/* drain: taking it all down, in the order in which nobody loses what was accepted. */
+/* drain: taking it all down, in the order in which nobody loses what was accepted.
+ *
+ *   1  health says NOT_SERVING; who connects is sent elsewhere (3001)
+ *   2  listeners close; gRPC connections get GOAWAY, so new calls go elsewhere, too
+ *   3  API calls under way are answered: what they published is on its way to the clients
+ *   4  clients are told to go, 3001, paced, every lane alike; each gets what is queued for it first
+ *   5  what is left of calls and connections ends; then the threads */
 #include <time.h>
 #include <unistd.h>
 
@@ -9,17 +15,26 @@
 
 #include "server/rpc/library.h"
 
+#include "api/grpc/grpc.h"
 #include "server/app/app_priv.h"
 
-#define POLL_MS    5
-#define CANCEL_MS  2000
-#define LAST_CALLS 1000 /* of the shutdown time, kept for API calls under way */
+#define POLL_MS     5
+#define CANCEL_MS   2000
+#define LAST_CALLS  1000 /* of the shutdown time, kept for API calls under way */
+#define AT_ONCE     2000 /* clients that may all come back to another node together */
+#define PACE_PART   2    /* the paced goodbye takes at most one half of the time */
+#define ANSWER_PART 4    /* API calls under way get a quarter before it begins */
 
 static uint64_t live_clients(const struct gush_app *app)
 {
     struct gush_live live;
     gush_node_live(app->node, &live);
     return live.clients;
+}
+
+static void nap(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
 }
 
 static void close_listeners(struct gush_loop *loop, void *arg)
@@ -36,22 +51,64 @@ static void close_listeners(struct gush_loop *loop, void *arg)
     }
 }
 
-/* The clients' lanes do the work; nothing tells when the last one went, so look. */
-static bool wait_for_clients(const struct gush_app *app, uint64_t until_us)
+/* ---- clients --------------------------------------------------------------------------------- */
+
+/* How many of |n| clients may have been told to go |passed_us| after the first. Few go at once.
+ * Many are spread, at the configured pace or faster if that would take too long: they will all come
+ * back to the other nodes, whose connects cost more than ours. */
+static uint64_t told_by(const struct gush_app *app, uint64_t n, uint64_t passed_us)
 {
-    while (live_clients(app) > 0) {
-        if (gush_clock_mono_us() >= until_us)
-            return false;
-        nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
+    uint64_t part_us = (uint64_t)app->config->shutdown.timeout_ms * 1000 / PACE_PART;
+    uint64_t pace = (uint64_t)app->config->shutdown.pace;
+    uint64_t first = pace ? pace : AT_ONCE;
+
+    if (n <= first || passed_us >= part_us)
+        return n;
+    uint64_t needed = (n - first) * 1000000 / part_us + 1;
+    uint64_t told = first + (pace > needed ? pace : needed) * passed_us / 1000000;
+    return told < n ? told : n;
+}
+
+/* Tells everybody to go; waits until they are gone. False: |until_us| came first. */
+static bool end_clients(const struct gush_app *app, uint64_t until_us)
+{
+    uint64_t from_us = gush_clock_mono_us(), now_us = from_us, n = live_clients(app), told = 0;
+    bool all_told = false;
+
+    gush_log(GUSH_LOG_INFO, "clients are told to go", GUSH_FU("clients", n));
+    while (now_us < until_us) {
+        uint64_t may = told_by(app, n, now_us - from_us);
+
+        if (may == n && !all_told)
+            gush_node_disconnect_all(app->node, GUSH_DISCONNECT_SHUTDOWN);
+        else if (may > told)
+            gush_node_disconnect_share(app->node, GUSH_DISCONNECT_SHUTDOWN,
+                                       (uint32_t)(may * GUSH_NODE_EVERYBODY / n));
+        all_told = may == n;
+        told = may;
+        if (live_clients(app) == 0)
+            return true;
+        nap();
+        now_us = gush_clock_mono_us();
     }
-    return true;
+    return live_clients(app) == 0;
+}
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+/* New calls are refused by now; those that were taken get their answer. */
+static void answer_calls(const struct gush_app *app, uint64_t until_us)
+{
+    if (app->api_grpc == NULL)
+        return;
+    while (gush_api_grpc_under_way(app->api_grpc) > 0 && gush_clock_mono_us() < until_us)
+        nap();
 }
 
 static bool stop_server(struct gush_rpc_server *server, uint64_t grace_ms)
 {
     if (server == NULL)
         return true;
-    gush_rpc_server_stop(server);
     if (gush_rpc_server_wait(server, grace_ms))
         return true;
     gush_rpc_server_cancel(server);
@@ -60,19 +117,38 @@ static bool stop_server(struct gush_rpc_server *server, uint64_t grace_ms)
     return false;
 }
 
-bool gush_app_drain(struct gush_app *app)
+static uint64_t left_ms(uint64_t until_us)
 {
-    int64_t timeout_ms = app->config->shutdown.timeout_ms;
-    uint64_t until_us = gush_clock_mono_us() + (uint64_t)timeout_ms * 1000;
+    uint64_t now_us = gush_clock_mono_us();
+    return now_us < until_us ? (until_us - now_us) / 1000 : 0;
+}
 
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static void close_doors(struct gush_app *app)
+{
+    gush_node_close(app->node);
     for (size_t i = 0; i < app->loops_n; i++)
         gush_loop_post(app->loops[i].loop, close_listeners, &app->loops[i]);
-    gush_node_disconnect_all(app->node, GUSH_DISCONNECT_SHUTDOWN);
-    bool clean = wait_for_clients(app, until_us);
-    uint64_t now_us = gush_clock_mono_us();
-    uint64_t left_ms = now_us < until_us ? (until_us - now_us) / 1000 : 0;
-    stop_server(app->uni_server, left_ms < LAST_CALLS ? left_ms : LAST_CALLS);
-    return stop_server(app->api_server, left_ms) && clean;
+    if (app->api_server)
+        gush_rpc_server_stop(app->api_server);
+    if (app->uni_server)
+        gush_rpc_server_stop(app->uni_server);
+}
+
+bool gush_app_drain(struct gush_app *app)
+{
+    uint64_t timeout_us = (uint64_t)app->config->shutdown.timeout_ms * 1000;
+    uint64_t from_us = gush_clock_mono_us(), until_us = from_us + timeout_us;
+
+    close_doors(app);
+    for (size_t i = 0; i < app->queues_n; i++)
+        gush_rpc_queue_run_out(app->queues[i]); /* whose thread did not start */
+    answer_calls(app, from_us + timeout_us / ANSWER_PART);
+    bool clean = end_clients(app, until_us);
+    uint64_t ms = left_ms(until_us);
+    stop_server(app->uni_server, ms < LAST_CALLS ? ms : LAST_CALLS);
+    return stop_server(app->api_server, left_ms(until_us)) && clean;
 }
 
 static void stop_threads(struct gush_app *app)

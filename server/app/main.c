@@ -1,4 +1,5 @@
 /* main: the command line. Everything else is the app's. */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,13 +18,14 @@ extern char **environ;
 static int usage(FILE *out, int status)
 {
     fputs("gush: a real-time push server\n\n"
-          "  gush [-c FILE] [flags]   run the server\n"
+          "  gush [flags]             run the server\n"
           "  gush version             print the version\n"
           "  gush help                print this\n",
           out);
     gush_cli_usage(out);
     fputs("\nFlags of the server:\n"
-          "  -c, --config FILE        configuration (default config.json; may be missing)\n",
+          "  -c, --config string                        configuration file (default config.json; "
+          "may be missing)\n",
           out);
     gush_config_usage(out);
     fputs("\nEvery option is also a variable: GUSH_ and its key in capitals, dots as _\n"
@@ -102,6 +104,36 @@ static void wait_for_the_end(const sigset_t *signals)
     } while (signal_number != SIGINT && signal_number != SIGTERM);
 }
 
+/* Whoever asks a second time does not want to wait: nothing is taken down, the system does it. */
+static void *end_at_once(void *arg)
+{
+    const struct gush_config *config = arg;
+    sigset_t signals;
+    int signal_number = 0;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    while (sigwait(&signals, &signal_number) != 0)
+        continue;
+    gush_log(GUSH_LOG_WARN, "second signal: ending at once");
+    if (*config->pid_file)
+        unlink(config->pid_file);
+    _exit(1);
+}
+
+static void listen_for_impatience(const struct gush_config *config)
+{
+    union {
+        const struct gush_config *borrowed;
+        void *arg;
+    } of = {.borrowed = config};
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, end_at_once, of.arg) == 0)
+        pthread_detach(thread);
+}
+
 static int serve(const struct gush_config *config)
 {
     char message[512] = "";
@@ -126,11 +158,12 @@ static int serve(const struct gush_config *config)
     }
     if (gush_app_start(app, message, sizeof message) != GUSH_OK) {
         status = fatal("cannot start", message);
-        app = NULL; /* some of its threads run: the end of the process takes them */
+        gush_app_drain(app); /* what did start */
         goto out;
     }
     wait_for_the_end(&signals);
     gush_log(GUSH_LOG_INFO, "shutting down ...");
+    listen_for_impatience(config);
     if (!gush_app_drain(app))
         status = fatal("shutdown timeout reached", "connections were still open");
 out:

@@ -70,6 +70,24 @@ static gush_err add(struct gush_router *router, const struct gush_route *route, 
     return GUSH_ECONFIG;
 }
 
+static gush_err debug_routes(struct gush_app *app, char *message, size_t message_n)
+{
+    char path[256];
+    struct gush_route slow;
+
+    snprintf(path, sizeof path, "%s/live", app->config->debug.handler_prefix);
+    gush_err err =
+        add(app->internal,
+            &(struct gush_route){
+                .path = path, .methods = GUSH_ROUTER_GET, .handle = debug_live, .arg = app},
+            message, message_n);
+    if (err != GUSH_OK)
+        return err;
+    snprintf(path, sizeof path, "%s/slow", app->config->debug.handler_prefix);
+    slow = gush__app_metrics_slow(app, path);
+    return add(app->internal, &slow, message, message_n);
+}
+
 static gush_err internal_routes(struct gush_app *app, char *message, size_t message_n)
 {
     const struct gush_config *c = app->config;
@@ -81,13 +99,12 @@ static gush_err internal_routes(struct gush_app *app, char *message, size_t mess
                                        .methods = GUSH_ROUTER_ANY,
                                        .handle = gush_router_health},
                   message, message_n);
-    if (err == GUSH_OK && c->debug.enabled) {
-        char path[256];
-        snprintf(path, sizeof path, "%s/live", c->debug.handler_prefix);
-        err = add(app->internal,
-                  &(struct gush_route){
-                      .path = path, .methods = GUSH_ROUTER_GET, .handle = debug_live, .arg = app},
-                  message, message_n);
+    if (err == GUSH_OK && c->debug.enabled)
+        err = debug_routes(app, message, message_n);
+    if (err == GUSH_OK && c->prometheus.enabled) {
+        struct gush_route route = gush__app_metrics_route(app);
+
+        err = add(app->internal, &route, message, message_n);
     }
     return err;
 }
@@ -127,6 +144,7 @@ gush_err gush__app_routes(struct gush_app *app, char *message, size_t message_n)
     }
     app->external = gush_router_new();
     app->internal = *c->http_server.internal_port ? gush_router_new() : app->external;
+    gush__app_metrics_init(app);
     gush_err err = external_routes(app, message, message_n);
     return err == GUSH_OK ? internal_routes(app, message, message_n) : err;
 }

@@ -252,11 +252,20 @@ void gush_rpc_queue_join(struct gush_rpc_queue *q)
     pthread_join(q->thread, NULL);
 }
 
+void gush_rpc_queue_run_out(struct gush_rpc_queue *q)
+{
+    if (q->started || q->ran_out)
+        return;
+    q->ran_out = true;
+    atomic_store_explicit(&q->stopping, true, memory_order_release);
+    run_queue(q);
+}
+
 void gush_rpc_queue_free(struct gush_rpc_queue *q)
 {
     if (q == NULL)
         return;
-    if (!q->started) {
+    if (!q->started && !q->ran_out) {
         current = q;
         close_queue(q);
         current = NULL;

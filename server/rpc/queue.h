@@ -39,5 +39,8 @@ GUSH_MUST_USE gush_err gush_rpc_queue_start(struct gush_rpc_queue *q);
  * at once. On its thread the lane is closed: later letters are dropped. */
 void gush_rpc_queue_stop(struct gush_rpc_queue *q);
 void gush_rpc_queue_join(struct gush_rpc_queue *q);
+/* Nothing if its thread runs. If it could not be started, and its servers have been stopped: does
+ * here what is left to be done there. */
+void gush_rpc_queue_run_out(struct gush_rpc_queue *q);
 
 #endif

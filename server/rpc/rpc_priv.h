@@ -32,7 +32,7 @@ struct gush_rpc_queue {
     grpc_completion_queue *cq;
     struct gush_rpc_queue_options options;
     pthread_t thread;
-    bool started;
+    bool started, ran_out;
 
     /* its thread */
     struct gush__tag *deferred, *deferred_tail;
