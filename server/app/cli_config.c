@@ -9,6 +9,8 @@
 #include "server/base/clock.h"
 #include "server/base/text.h"
 
+#include "server/net/tls.h"
+
 #include "server/app/cli_priv.h"
 
 extern char **environ;
@@ -68,6 +70,38 @@ static void note_unknown(void *arg, const char *message, const char *field, cons
     gush_buf_put_str(&u->keys, value);
 }
 
+/* What is in the certificates; the server would refuse them at its start. */
+static gush_err check_tls(const char *name, const struct gush_tls_config *tls, char *message,
+                          size_t message_n)
+{
+    const struct gush_tls_options options = {.name = name,
+                                             .cert_pem = tls->cert_pem,
+                                             .key_pem = tls->key_pem,
+                                             .client_ca_pem = tls->client_ca_pem};
+    struct gush_tls *loaded = NULL;
+    gush_err err = GUSH_OK;
+
+    if (tls->enabled)
+        err = gush_tls_new(&options, &loaded, message, message_n);
+    gush_tls_free(loaded);
+    return err;
+}
+
+static gush_err check_all_tls(const struct gush_config_sources *sources, char *message,
+                              size_t message_n)
+{
+    struct gush_config *config = NULL;
+    gush_err err = gush_config_load(sources, NULL, NULL, &config, message, message_n);
+
+    if (err != GUSH_OK)
+        return err;
+    err = check_tls("grpc_api.tls", &config->grpc_api.tls, message, message_n);
+    if (err == GUSH_OK)
+        err = check_tls("uni_grpc.tls", &config->uni_grpc.tls, message, message_n);
+    gush_config_free(config);
+    return err;
+}
+
 int gush__cli_checkconfig(const struct gush__cli *cli)
 {
     const struct gush_config_sources sources = {
@@ -85,6 +119,8 @@ int gush__cli_checkconfig(const struct gush__cli *cli)
     if (gush_config_check(&sources, note_unknown, &unknown, &broke_rule, message,
                           sizeof(message)) != GUSH_OK) {
         status = refuse_config(broke_rule, message);
+    } else if (check_all_tls(&sources, message, sizeof(message)) != GUSH_OK) {
+        status = refuse_config(true, message);
     } else if (cli->value[GUSH__CLI_STRICT] && unknown.keys.n > 0) {
         fputs("unknown keys in config: ", stdout);
         gush__cli_print_foreign(gush_buf_span(&unknown.keys));

@@ -27,7 +27,9 @@ static grpc_ssl_certificate_config_reload_status fetch(void *arg,
         return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     pems = gush_tls_get(s->tls);
     pair = (grpc_ssl_pem_key_cert_pair){.private_key = pems.key, .cert_chain = pems.cert};
-    *out = grpc_ssl_server_certificate_config_create(pems.client_ca, &pair, 1);
+    /* The library insists on some CA, also where no client is asked for a certificate. */
+    *out = grpc_ssl_server_certificate_config_create(pems.client_ca ? pems.client_ca : pems.cert,
+                                                     &pair, 1);
     gush_tls_pems_free(&pems);
     if (*out == NULL)
         return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_FAIL;
