@@ -20,6 +20,8 @@
 
 struct gush_api_grpc;
 struct gush_grpc_uni;
+struct gush_rpc_health;
+struct gush_rpc_reflection;
 struct gush_sse;
 
 /* One address, a socket per loop. */
@@ -58,7 +60,11 @@ struct gush_app {
     struct gush_api_grpc *api_grpc;
     struct gush_grpc_uni *grpc_uni;
     struct gush_rpc_server *api_server, *uni_server;
-    struct gush_tls *api_tls, *uni_tls; /* NULL: clear text */
+    struct gush__app_services {
+        struct gush_rpc_health *health;
+        struct gush_rpc_reflection *reflection; /* NULL: off */
+    } api_services, uni_services;               /* besides their own */
+    struct gush_tls *api_tls, *uni_tls;         /* NULL: clear text */
     bool started;
 };
 
@@ -71,6 +77,9 @@ void gush__app_routes_free(struct gush_app *app);
 
 GUSH_MUST_USE gush_err gush__app_rpc(struct gush_app *app, char *message, size_t message_n);
 void gush__app_rpc_free(struct gush_app *app);
+/* First step of going down: health says NOT_SERVING, and streams that only wait for news (Watch,
+ * reflection) end. Any thread, once. */
+void gush__app_rpc_not_serving(struct gush_app *app);
 
 /* ---- metrics.c: pages that tell how the server does -------------------------------------------
  */

@@ -1,5 +1,9 @@
 /* rpc: the gRPC servers, on queues that they share. Each server is a list of services and limits;
  * what the services do is theirs. */
+#include "proto/protoset.h"
+
+#include "server/rpc/health.h"
+#include "server/rpc/reflection.h"
 #include "server/rpc/server.h"
 
 #include "api/grpc/grpc.h"
@@ -38,6 +42,25 @@ static unsigned streams_max(const struct gush_grpc_port_config *net)
                                                                       : INT32_MAX);
 }
 
+/* Beside the service that |options| names first: health, always, and reflection if wanted. */
+static void add_services(struct gush_app *app, struct gush__app_services *s, bool reflection,
+                         struct gush_rpc_server_options *options)
+{
+    const char *names[GUSH_RPC_SERVICES_MAX + 1] = {options->services[0]->name,
+                                                    GUSH_RPC_HEALTH_NAME};
+
+    if (reflection) {
+        names[2] = GUSH_RPC_REFLECTION_V1;
+        names[3] = GUSH_RPC_REFLECTION_V1ALPHA;
+        s->reflection = gush_rpc_reflection_new(app->queues, app->queues_n, names,
+                                                gush_span_of(gush_protoset, gush_protoset_n));
+        options->services[2] = gush_rpc_reflection_service_v1(s->reflection);
+        options->services[3] = gush_rpc_reflection_service_v1alpha(s->reflection);
+    }
+    s->health = gush_rpc_health_new(app->queues, app->queues_n, names);
+    options->services[1] = gush_rpc_health_service(s->health);
+}
+
 /* The backend's server: short calls, many of them. */
 static void new_api_server(struct gush_app *app)
 {
@@ -53,6 +76,7 @@ static void new_api_server(struct gush_app *app)
 
     app->api_grpc = gush_api_grpc_new(app->node);
     options.services[0] = gush_api_grpc_service(app->api_grpc);
+    add_services(app, &app->api_services, app->config->grpc_api.reflection, &options);
     app->api_server = gush_rpc_server_new(&options);
     gush_api_grpc_attach(app->api_grpc, app->api_server, app->queues, app->queues_n);
 }
@@ -74,6 +98,7 @@ static void new_uni_server(struct gush_app *app)
 
     app->grpc_uni = gush_grpc_uni_new(app->node);
     options.services[0] = gush_grpc_uni_service(app->grpc_uni);
+    add_services(app, &app->uni_services, app->config->uni_grpc.reflection, &options);
     app->uni_server = gush_rpc_server_new(&options);
 }
 
@@ -88,10 +113,32 @@ gush_err gush__app_rpc(struct gush_app *app, char *message, size_t message_n)
     return GUSH_OK;
 }
 
+static void end_services(const struct gush__app_services *s)
+{
+    if (s->health != NULL)
+        gush_rpc_health_end(s->health);
+    if (s->reflection != NULL)
+        gush_rpc_reflection_end(s->reflection);
+}
+
+void gush__app_rpc_not_serving(struct gush_app *app)
+{
+    end_services(&app->api_services);
+    end_services(&app->uni_services);
+}
+
+static void free_services(const struct gush__app_services *s)
+{
+    gush_rpc_health_free(s->health);
+    gush_rpc_reflection_free(s->reflection);
+}
+
 void gush__app_rpc_free(struct gush_app *app)
 {
     gush_rpc_server_free(app->api_server);
     gush_rpc_server_free(app->uni_server);
+    free_services(&app->api_services);
+    free_services(&app->uni_services);
     gush_api_grpc_free(app->api_grpc);
     gush_grpc_uni_free(app->grpc_uni);
     gush_tls_free(app->api_tls);
