@@ -141,6 +141,7 @@ bool gush_app_drain(struct gush_app *app)
     uint64_t timeout_us = (uint64_t)app->config->shutdown.timeout_ms * 1000;
     uint64_t from_us = gush_clock_mono_us(), until_us = from_us + timeout_us;
 
+    gush__app_rpc_not_serving(app);
     close_doors(app);
     for (size_t i = 0; i < app->queues_n; i++)
         gush_rpc_queue_run_out(app->queues[i]); /* whose thread did not start */
