@@ -10,6 +10,18 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 
+#include "server/rpc/rpc_priv.h"
+
+#if GUSH__CORE_NEWER
+
+/* It writes its log to standard error; nothing in its C interface changes that. */
+static void settle_library(void)
+{
+    setenv("GRPC_VERBOSITY", "ERROR", 0);
+}
+
+#else
+
 #define PLACES_N   64 /* in the library from which errors come */
 #define SILENCE_US 1000000
 
@@ -71,12 +83,29 @@ static void on_library_log(gpr_log_func_args *args)
                  GUSH_FI("line", args->line), GUSH_FU("count", times));
 }
 
-void gush_rpc_library_init(void)
+static void settle_library(void)
 {
     /* With read chunks on, the library parks an 8 KiB slice on every idle connection. */
     setenv("GRPC_EXPERIMENTS", "-tcp_read_chunks", 0);
     gpr_set_log_function(on_library_log);
+}
+
+#endif
+
+void gush_rpc_library_init(void)
+{
+    settle_library();
     grpc_init();
+}
+
+const char *gush_rpc_library_version(void)
+{
+    return grpc_version_string();
+}
+
+bool gush_rpc_library_hardened(void)
+{
+    return GUSH__CORE_NEWER;
 }
 
 void gush_rpc_library_fini(void)

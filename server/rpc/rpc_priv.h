@@ -17,6 +17,15 @@
 #include "server/rpc/queue.h"
 #include "server/rpc/server.h"
 
+/* A newer library than the packaged one (deploy/grpc-core.sh) has its credentials in a header of
+ * their own; it keeps its log to itself and bounds what one connection can ask for. */
+#if __has_include(<grpc/credentials.h>)
+#include <grpc/credentials.h>
+#define GUSH__CORE_NEWER 1
+#else
+#define GUSH__CORE_NEWER 0
+#endif
+
 /* What the library gives back when an operation is done. Embedded in what it is about. */
 struct gush__tag {
     GUSH_MAGIC_FIELD;

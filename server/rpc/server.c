@@ -339,7 +339,9 @@ static grpc_server *core_new(const struct gush_rpc_server_options *options)
         if (!ends_connections(options))
             argue(&a, GRPC_ARG_MINIMAL_STACK, 1);
         argue(&a, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
+#ifdef GRPC_ARG_ENABLE_DEADLINE_CHECKS /* newer libraries do it always */
         argue(&a, GRPC_ARG_ENABLE_DEADLINE_CHECKS, 1);
+#endif
         argue(&a, "grpc.experimental.tcp_read_chunk_size", READ_CHUNK_BYTES);
         argue(&a, "grpc.experimental.tcp_min_read_chunk_size", READ_CHUNK_BYTES);
     }
