@@ -1,4 +1,5 @@
 """Many readers, slow readers, readers that vanish: nobody else may notice."""
+import json
 import threading
 import time
 
@@ -7,8 +8,9 @@ import pytest
 from consume import METHOD, Consume
 from crowd import Crowd
 from proxy import CutProxy
-from server import PROTO, sanitized, wait_until
+from server import OPEN, PROTO, sanitized, wait_until
 from sse import Ended, Sse
+from streams import Streams
 
 MIB = 1 << 20
 
@@ -214,3 +216,168 @@ def test_many_connects_at_once(gush):
         thread.join()
     gush.wait_clients(0)
     assert len(gush.api()("Presence", channel="who:1").presence) == 0
+
+
+# ---- gRPC readers that stop, by HTTP/2's own means
+
+SMALL = 256 * 1024  # bytes of a queue
+SLOW = "gush_client_slow_disconnects"
+POLICIES = {"client": {"queue_max_size": SMALL},
+            "prometheus": {"enabled": True},
+            "channel": {"namespaces": [
+                dict(OPEN, name="drop", queue_policy="drop_oldest"),
+                dict(OPEN, name="last", queue_policy="latest"),
+                dict(OPEN, name="hist", history_size=10, history_ttl="300s", force_recovery=True),
+            ]}}
+
+
+def metric(server, name, **labels):
+    """The sum of the series of |name| that have these labels."""
+    total = 0
+    for line in server.http("GET", "/metrics")[2].decode().splitlines():
+        if line.startswith(name + "{") and all(f'{key}="{value}"' in line
+                                               for key, value in labels.items()):
+            total += float(line.rsplit(" ", 1)[1])
+    return total
+
+
+def stopped_queue(server):
+    """What the slowest connection has waiting, as /debug/slow tells."""
+    slow = json.loads(server.http("GET", "/debug/slow")[2])
+    return slow["slowest"][0] if slow["slowest"] else None
+
+
+def test_closed_window_ends_by_policy(start):
+    """The stream's queue fills, 3008 ends the stream and nothing else; its memory goes back."""
+    server = start(POLICIES)
+    with Consume(server, ["c"]) as rpc, Streams(server.ports["uni_grpc"], window=0) as streams:
+        listener = rpc_listener(rpc)
+        # 0 lets not even the connect push through: the stream is opened, and that is all.
+        stopped = streams.consume_blindly("c")
+        server.wait_clients(2)
+        before, published = server.rss(), 0
+        while server.live()["clients"] > 1:
+            assert published < 200, server.http("GET", "/debug/slow")
+            flood(server, "c", published + 1, 4, 16 * 1024)
+            published += 4
+            listener.expect(published)
+        streams.read(lambda: stopped in streams.ends)
+        assert streams.pushes[stopped] == []  # a status, no message
+        again = streams.consume_blindly("c")  # the connection is as good as before
+        server.wait_clients(2)
+        streams.reset(again)
+        server.wait_clients(1)
+        assert metric(server, "centrifugo_client_num_server_disconnects", code="3008") == 1
+        assert metric(server, SLOW, transport="uni_grpc", policy="disconnect",
+                      channel_namespace="") == 1
+        if not sanitized():
+            assert server.rss() < before * 1.2
+    line = next(line for line in server.log_lines() if line.get("message") == "slow client")
+    assert line["channel"] == "c" and line["transport"] == "uni_grpc" and len(line["client"]) == 36
+    assert line["queued_bytes"] > SMALL and line["queued_messages"] > 1 and "oldest_ms" in line
+
+
+def filled_and_resumed(server, channel, policy):
+    """Floods |channel| while a reader stands still for much longer than its queue; lets it go on.
+    Returns what it got, and how many there were."""
+    published = 0
+    with Streams(server.ports["uni_grpc"], window=20000) as streams, \
+            Consume(server, [channel]) as rpc:
+        listener = rpc_listener(rpc)
+        one = streams.consume(channel)
+        streams.stop(one)
+        while metric(server, "gush_client_dropped_publications", channel_namespace=policy) == 0 or \
+                published < 100:
+            flood(server, channel, published + 1, 10, 8 * 1024)
+            published += 10
+            listener.expect(published)
+            assert published < 1000
+        assert stopped_queue(server)["bytes"] < 2 * SMALL
+        assert server.live()["clients"] == 2
+        streams.go_on(one)
+        streams.read(lambda: streams.numbers(one) and streams.numbers(one)[-1] == published)
+        flood(server, channel, published + 1, 1)
+        streams.read(lambda: streams.numbers(one)[-1] == published + 1)
+        return streams.numbers(one), published + 1
+
+
+@pytest.mark.parametrize("policy", ["drop", "last"])
+def test_stopped_reader_resumes_by_policy(start, policy):
+    server = start(POLICIES)
+    numbers, published = filled_and_resumed(server, f"{policy}:1", policy)
+    assert numbers == sorted(set(numbers)), "in order, nothing twice"
+    assert numbers[0] == 1 and numbers[-2:] == [published - 1, published], "the newest is there"
+    gap = max(b - a for a, b in zip(numbers, numbers[1:]))
+    assert gap > 1 and len(numbers) < published
+    # One gap for what was dropped at the front; of `latest` there may be one per full queue.
+    if policy == "drop":
+        kept = published - numbers[[b - a for a, b in zip(numbers, numbers[1:])].index(gap)]
+        assert kept > SMALL * 0.5 / (8 * 1024)
+    assert metric(server, SLOW) == 0
+
+
+def test_paused_reader_below_the_limits_loses_nothing(start):
+    server = start(POLICIES)
+    with Streams(server.ports["uni_grpc"], window=1000) as streams:
+        one = streams.consume("hist:1")
+        streams.stop(one)
+        server.note_channel("hist:1")
+        for round_ in range(3):
+            first = round_ * 30 + 1
+            flood(server, "hist:1", first, 30, 4 * 1024)
+            wait_until(lambda: (stopped_queue(server) or {}).get("bytes", 0) > 100_000)
+            assert stopped_queue(server)["channel"] == "hist:1"
+            streams.go_on(one)
+            streams.read(lambda: len(streams.numbers(one)) == first + 29)
+            streams.stop(one)
+        assert streams.numbers(one) == list(range(1, 91))
+        assert [push.pub.offset for push in streams.pushes[one]] == list(range(1, 91))
+
+
+def test_one_stream_of_many_stops(start):
+    """Its own window closes; the others of the same connection hear everything meanwhile."""
+    server = start(POLICIES)
+    with Streams(server.ports["uni_grpc"], window=16384) as streams:
+        many = [streams.consume("c") for _ in range(20)]
+        streams.stop(many[7])
+        others = [stream for stream in many if stream != many[7]]
+        published = 0
+        while many[7] not in streams.ends:
+            assert published < 200
+            flood(server, "c", published + 1, 4, 16 * 1024)
+            published += 4
+            streams.read(lambda: all(len(streams.numbers(stream)) == published
+                                     for stream in others))
+        assert list(streams.ends) == [many[7]]
+        assert all(streams.numbers(stream) == list(range(1, published + 1)) for stream in others)
+        server.wait_clients(19)
+
+
+def test_socket_that_is_not_read(start):
+    """One hundred streams on a socket of which nothing is read: each costs its queue at most, and
+    all of it goes back."""
+    server = start(POLICIES)
+    with Consume(server, ["c"]) as rpc:
+        listener = rpc_listener(rpc)
+        published, figures = 0, []  # twice: what the library keeps for good is there then
+        for _ in range(2):
+            before = server.rss()
+            with Streams(server.ports["uni_grpc"], window=1 << 20) as streams:
+                for _ in range(100):
+                    streams.consume("c")
+                slow = metric(server, SLOW) + 100
+                while metric(server, SLOW) < slow:
+                    assert published < 2000
+                    flood(server, "c", published + 1, 4, 16 * 1024)
+                    published += 4
+                    listener.expect(published)
+                # The library gives their writes back when the socket is read again, or closed.
+                assert json.loads(server.http("GET", "/debug/slow")[2])["bytes"] < 100 * 2 * SMALL
+                peak = server.rss()
+            server.wait_clients(1)
+            figures.append((before, peak, server.rss()))
+        before, peak, after = figures[-1]
+        print(f"resident MiB: {[tuple(round(n / MIB, 1) for n in one) for one in figures]}")
+        if not sanitized():
+            assert peak - before < 32 * MIB, figures  # publications are shared, not copied
+            wait_until(lambda: server.rss() < before * 1.2, what="memory goes back")
