@@ -24,6 +24,9 @@
 #define AT_ONCE     2000 /* clients that may all come back to another node together */
 #define PACE_PART   2    /* the paced goodbye takes at most one half of the time */
 #define ANSWER_PART 4    /* API calls under way get a quarter before it begins */
+/* Clients' queues have 5 s to be written. Whoever is there after that is a gRPC stream on a socket
+ * that takes nothing: the library gives such a stream back only with its connection. */
+#define GOODBYE_MS 5500u
 
 static uint64_t live_clients(const struct gush_app *app)
 {
@@ -69,8 +72,9 @@ static uint64_t told_by(const struct gush_app *app, uint64_t n, uint64_t passed_
     return told < n ? told : n;
 }
 
-/* Tells everybody to go; waits until they are gone. False: |until_us| came first. */
-static bool end_clients(const struct gush_app *app, uint64_t until_us)
+/* Tells everybody to go; waits until they are gone, or only those are left who do not even take
+ * their goodbye. */
+static void end_clients(const struct gush_app *app, uint64_t until_us)
 {
     uint64_t from_us = gush_clock_mono_us(), now_us = from_us, n = live_clients(app), told = 0;
     bool all_told = false;
@@ -84,14 +88,15 @@ static bool end_clients(const struct gush_app *app, uint64_t until_us)
         else if (may > told)
             gush_node_disconnect_share(app->node, GUSH_DISCONNECT_SHUTDOWN,
                                        (uint32_t)(may * GUSH_NODE_EVERYBODY / n));
+        if (may == n && !all_told && until_us > now_us + GOODBYE_MS * 1000)
+            until_us = now_us + GOODBYE_MS * 1000;
         all_told = may == n;
         told = may;
         if (live_clients(app) == 0)
-            return true;
+            return;
         nap();
         now_us = gush_clock_mono_us();
     }
-    return live_clients(app) == 0;
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -146,10 +151,11 @@ bool gush_app_drain(struct gush_app *app)
     for (size_t i = 0; i < app->queues_n; i++)
         gush_rpc_queue_run_out(app->queues[i]); /* whose thread did not start */
     answer_calls(app, from_us + timeout_us / ANSWER_PART);
-    bool clean = end_clients(app, until_us);
+    end_clients(app, until_us);
+    bool in_time = left_ms(until_us) > 0 || live_clients(app) == 0;
     uint64_t ms = left_ms(until_us);
     stop_server(app->uni_server, ms < LAST_CALLS ? ms : LAST_CALLS);
-    return stop_server(app->api_server, left_ms(until_us)) && clean;
+    return stop_server(app->api_server, left_ms(until_us)) && in_time;
 }
 
 static void stop_threads(struct gush_app *app)

@@ -340,8 +340,7 @@ void gush_node_lane_start(struct gush_node *node, struct gush_lane *lane)
 
 /* ---- everybody out -------------------------------------------------------------------------- */
 
-/* Turns that a lane may take to deal what was published before it tells its clients to go: far more
- * than a backlog needs, but an end. */
+/* Turns that a lane may take to deal what was published before it tells its clients to go. */
 #define PATIENCE GUSH_SIM_SMALL(4096, 16)
 
 struct everybody_out {
@@ -356,6 +355,7 @@ static bool tell_one(struct gush_client *client, uint32_t code)
 {
     if (client == NULL || gush__client_ending(client))
         return false;
+    gush__client_subs_catch_up(client); /* nobody hears anything behind his end */
     gush_client_disconnect(client, code, NULL);
     return true;
 }
@@ -379,7 +379,7 @@ static void out_open(struct gush_lane *lane, struct gush_letter *letter)
     struct everybody_out *out = GUSH_CONTAINER(letter, struct everybody_out, letter);
     struct gush_lane_state *s = out->state;
 
-    /* What was accepted before is delivered before: nobody hears anything behind his end. */
+    /* What was accepted before is delivered before, as usual if there is time for that. */
     if (lane->deal.head && out->waited_n++ < PATIENCE) {
         gush_lane_post(lane, letter);
         return;
