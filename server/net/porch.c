@@ -76,11 +76,12 @@ static void unlink_newcomer(struct gush__porch *porch, struct newcomer *n)
 
 static void send_away(struct gush__porch *porch, struct newcomer *n, enum gush_gate_reason reason)
 {
+    struct gush_peer peer = n->peer;
     int fd = n->fd;
 
-    gush__gate_refuse(porch->gate, reason, &n->peer);
     unlink_newcomer(porch, n);
     gush__gate_leave(porch->gate, fd);
+    gush__gate_refuse(porch->gate, reason, &peer);
     gush__gate_close(fd);
 }
 
@@ -143,9 +144,9 @@ static void answer(const struct gush__porch *porch, int fd)
 static void turn_away(const struct gush__porch *porch, int fd, const struct gush_peer *peer,
                       enum look why)
 {
+    gush__gate_leave(porch->gate, fd);
     gush__gate_refuse(porch->gate, why == LOOK_WRONG ? GUSH_GATE_FIRST_BYTES : GUSH_GATE_LEFT,
                       peer);
-    gush__gate_leave(porch->gate, fd);
     if (why == LOOK_WRONG)
         answer(porch, fd);
     else
@@ -217,8 +218,8 @@ static void wait_for_first(struct gush__porch *porch, int fd, const struct gush_
         porch->waiting_n--;
         gush__gate_wait(porch->gate, -1);
         gush_free(n);
-        gush__gate_refuse(porch->gate, GUSH_GATE_DESCRIPTORS, peer);
         gush__gate_leave(porch->gate, fd);
+        gush__gate_refuse(porch->gate, GUSH_GATE_DESCRIPTORS, peer);
         gush__gate_close(fd);
     }
     arm(porch);
