@@ -17,7 +17,12 @@ if ! pkg-config --exists grpc gpr libprotobuf-c; then
 fi
 mkdir -p "${1:?usage: build.sh OUT_DIR}"
 out=$(cd "$1" && pwd)
-cmake -S "$here" -B "$out/build" -DCMAKE_BUILD_TYPE=Release
+if [ ! -f "$out/build/CMakeCache.txt" ] && command -v ninja >/dev/null; then
+    set -- -G Ninja
+else
+    set --
+fi
+cmake -S "$here" -B "$out/build" -DCMAKE_BUILD_TYPE=Release "$@"
 cmake --build "$out/build"
 for program in subscriber publisher; do
     ln -sf "build/$program" "$out/$program"

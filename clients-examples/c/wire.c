@@ -12,6 +12,7 @@
 #define BACKOFF_FIRST_MS 200
 #define BACKOFF_MAX_MS   10000
 #define FILE_MAX         (1 << 20)
+#define MESSAGE_MAX      (64 << 20) /* the connect push carries all that was missed */
 
 bool wire_option(struct wire *wire, int option, const char *value)
 {
@@ -83,6 +84,7 @@ static grpc_arg number(const char *key, int value)
 static grpc_channel *channel_new(const struct wire *wire)
 {
     grpc_arg arg[] = {
+        number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, MESSAGE_MAX),
         number(GRPC_ARG_KEEPALIVE_TIME_MS, 30000), /* finds out that the peer is gone */
         number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000),
         number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 import { Metadata, compressionAlgorithms, status } from '@grpc/grpc-js';
 
-import { args, backoffMs, connect } from './wire.js';
+import { args, backoffMs, connect, load } from './wire.js';
 
 const { values, positionals } = args(
   {
@@ -26,7 +26,7 @@ values.address ??= '127.0.0.1:10000';
 const deadlineFromNow = () => new Date(Date.now() + Number(values['deadline-ms']));
 
 async function health() {
-  const client = connect('health.proto', 'grpc.health.v1.Health', values);
+  const client = connect(load('health.proto', 'grpc.health.v1.Health'), values);
   const check = promisify(client.Check.bind(client));
   try {
     const answer = await check({ service: '' }, new Metadata(), { deadline: deadlineFromNow() });
@@ -53,8 +53,7 @@ async function insist(publish, request, metadata) {
 }
 
 async function publishAll(publications) {
-  const service = 'centrifugal.centrifugo.api.CentrifugoApi';
-  const client = connect('api.proto', service, values, {
+  const client = connect(load('api.proto', 'centrifugal.centrifugo.api.CentrifugoApi'), values, {
     'grpc.default_compression_algorithm':
       values.gzip ? compressionAlgorithms.gzip : compressionAlgorithms.identity,
   });

@@ -6,10 +6,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { status } from '@grpc/grpc-js';
 
-import { args, backoffMs, connect } from './wire.js';
+import { args, backoffMs, connect, load } from './wire.js';
 
 const CONNECT_TIMEOUT_MS = 10_000; // until the connect push
 const PING_GRACE_MS = 10_000; // nothing for the ping interval and this long: the connection is dead
+
+const UniStream = load('unistream.proto', 'centrifugal.centrifugo.unistream.CentrifugoUniStream');
 
 class Enough extends Error {} // as many publications as wanted
 class Refused extends Error {} // the server does not want us, and will not change its mind
@@ -19,18 +21,21 @@ class Subscriber {
   received = 0;
   attempt = 0;
 
-  constructor(client, { channel, token, count }) {
-    Object.assign(this, { client, channels: channel, token, count: Number(count) });
+  constructor(values) {
+    const { channel, token, count } = values;
+    Object.assign(this, { values, channels: channel, token, count: Number(count) });
   }
 
   async run() {
     for (;;) {
-      const reason = await this.consume().catch((error) => {
+      // Each time a new connection: the old one may be dead without having noticed.
+      const client = connect(UniStream, this.values);
+      const reason = await this.consume(client).catch((error) => {
         if (error instanceof Enough || error instanceof Refused) throw error;
         return error.code === undefined
           ? error.message
           : `${status[error.code]}: ${error.details}`;
-      });
+      }).finally(() => client.close());
       const ms = Math.round(backoffMs(this.attempt++));
       console.error(`reconnecting in ${ms} ms: ${reason}`);
       await pause(ms);
@@ -38,8 +43,8 @@ class Subscriber {
   }
 
   // One stream, until it is over; returns or throws why.
-  async consume() {
-    const call = this.client.Consume(this.request());
+  async consume(client) {
+    const call = client.Consume(this.request());
     call.on('error', () => {}); // the loop below throws it; one that comes after the loop is no news
     let silent = false;
     let watchdog;
@@ -136,15 +141,11 @@ const { values } = args(
   },
 );
 values.address ??= '127.0.0.1:11000';
-const service = 'centrifugal.centrifugo.unistream.CentrifugoUniStream';
-const client = connect('unistream.proto', service, values);
 try {
-  await new Subscriber(client, values).run();
+  await new Subscriber(values).run();
 } catch (error) {
   if (!(error instanceof Enough)) {
     console.error(error instanceof Refused ? error.message : error);
     process.exitCode = 1;
   }
-} finally {
-  client.close();
 }

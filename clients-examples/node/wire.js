@@ -9,10 +9,14 @@ import { loadSync } from '@grpc/proto-loader';
 const BACKOFF_FIRST_MS = 200;
 const BACKOFF_MAX_MS = 10_000;
 
+const MESSAGE_MAX_BYTES = 64 << 20; // the connect push carries all that was missed
+
 const OPTIONS = {
+  'grpc.max_receive_message_length': MESSAGE_MAX_BYTES,
   'grpc.keepalive_time_ms': 30_000, // finds out that the peer is gone
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.keepalive_permit_without_calls': 1,
+  'grpc.use_local_subchannel_pool': 1, // a new client is a new connection
   // The pauses are ours: gRPC itself should not wait much longer.
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 2_000,
@@ -39,11 +43,15 @@ export function args(options, usable) {
   }
 }
 
-// A client of |service| ('package.Service') in |schema|, with the connection that |values| name.
-export function connect(schema, service, values, more = {}) {
+// The client class of |service| ('package.Service') in |schema|.
+export function load(schema, service) {
   const path = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, 'proto', schema);
   const definition = loadSync(path, { keepCase: true, longs: String, enums: String, defaults: true });
-  const Client = grpc.makeGenericClientConstructor(definition[service], service);
+  return grpc.makeGenericClientConstructor(definition[service], service);
+}
+
+// A client of that class, with a connection of its own to what |values| name.
+export function connect(Client, values, more = {}) {
   return new Client(values.address, credentials(values), { ...OPTIONS, ...more });
 }
 

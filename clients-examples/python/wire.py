@@ -6,7 +6,10 @@ import grpc
 
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.2, 10.0
 
+MESSAGE_MAX_BYTES = 64 << 20  # the connect push carries all that was missed
+
 OPTIONS = [
+    ("grpc.max_receive_message_length", MESSAGE_MAX_BYTES),
     ("grpc.keepalive_time_ms", 30_000),  # finds out that the peer is gone
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),

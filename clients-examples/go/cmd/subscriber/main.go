@@ -75,14 +75,8 @@ func main() {
 
 // run connects until there is no use in it.
 func (s *subscriber) run(ctx context.Context) error {
-	conn, err := s.target.Dial()
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	client := pb.NewCentrifugoUniStreamClient(conn)
 	for {
-		err := s.consume(ctx, client)
+		err := s.connect(ctx)
 		var refused refusal
 		if errors.As(err, &refused) || errors.Is(err, errEnough) || ctx.Err() != nil {
 			return err
@@ -92,11 +86,21 @@ func (s *subscriber) run(ctx context.Context) error {
 		fmt.Fprintf(os.Stderr, "reconnecting in %d ms: %v\n", pause.Milliseconds(), err)
 		select {
 		case <-time.After(pause):
-			conn.ResetConnectBackoff()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// connect is one connection, until it is over; it says why. Each time it is a new one: the old one may
+// be dead without having noticed.
+func (s *subscriber) connect(ctx context.Context) error {
+	conn, err := s.target.Dial()
+	if err != nil {
+		return refusal(err.Error())
+	}
+	defer conn.Close()
+	return s.consume(ctx, pb.NewCentrifugoUniStreamClient(conn))
 }
 
 // consume is one stream, until it is over; it says why.

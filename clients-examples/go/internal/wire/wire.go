@@ -20,6 +20,8 @@ import (
 const (
 	backoffFirst = 200 * time.Millisecond
 	backoffMax   = 10 * time.Second
+
+	messageMax = 64 << 20 // the connect push carries all that was missed
 )
 
 // Target says where the server is, and how to trust it.
@@ -44,6 +46,7 @@ func (t *Target) Dial() (*grpc.ClientConn, error) {
 	}
 	return grpc.NewClient(t.Address,
 		grpc.WithTransportCredentials(creds),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageMax)),
 		// Finds out that the peer is gone.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
 			Time: 30 * time.Second, Timeout: 10 * time.Second, PermitWithoutStream: true,
