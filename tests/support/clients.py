@@ -28,6 +28,8 @@ LANGUAGES = {
     "go": 600,
     "node": 300,
     "c": 300,
+    "java": 600,
+    "rust": 900,
 }
 
 
