@@ -37,12 +37,13 @@ SANITIZERS = ("Sanitizer", "runtime error:", "assertion")
 
 # (seconds that a reader reads nothing, history_ttl, history_meta_ttl): in a long soak such a reader
 # is given up by the server. History is short, so that at the end nothing is left to be excused.
-TIMES, SHORT_TIMES = (8, 15, 20), (2, 5, 8)
+TIMES, SHORT_TIMES = (8, 40, 45), (2, 5, 8)
 
 CONFIG = {
     "http_server": {"address": "127.0.0.1"},
     "log": {"level": "warn"},
-    "client": {"allow_anonymous_connect_without_token": True, "queue_max_size": 32768},
+    "client": {"allow_anonymous_connect_without_token": True, "queue_max_size": 32768,
+               "recovery_max_publication_limit": 1000},
     "channel": {
         "namespaces": [{
             "name": "hist", "history_size": 1000, "force_recovery": True,

@@ -58,7 +58,7 @@ static bool stall(struct load_reader *r)
         uint32_t number = (uint32_t)gush_rng_below(&r->rng, r->visitor_slots_from);
         struct load_slot *slot = &r->slots[number];
 
-        if (slot->small && !slot->closed && !slot->stalled) {
+        if (slot->small && !slot->closed && !slot->stalled && slot->rested_us < r->now_ns / 1000) {
             load__slot_stall(slot, true);
             slot->due_us = r->now_ns / 1000 + r->options->stall_ms * 1000;
             load__queue_put(&r->stalled, number);

@@ -119,6 +119,7 @@ static void connected(struct load_sub *sub, const struct load_push *push, struct
     keep_position(sub, push);
     sub->state = LOAD_LIVE;
     sub->heard = !sub->visitor;
+    sub->live_ns = r->now_ns;
     r->connecting--;
     LOAD_ADD(r->counts.live, 1);
     LOAD_ADD(r->counts.connected, 1);
@@ -137,6 +138,7 @@ void load__judge_message(void *arg, struct gush_span message)
     struct load_reader *r = sub->slot->reader;
     struct load_push *push = r->push;
 
+    sub->heard_ns = r->now_ns;
     if (load_wire_decode(sub->slot->wire, message, push) != GUSH_OK) {
         LOAD_ADD(r->counts.wrong, 1);
         return;

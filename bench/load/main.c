@@ -95,7 +95,7 @@ static uint64_t expected(const struct load *l)
 /* Everybody is back and has everything, or nothing has come for the time of grace. */
 static void drain(struct load *l)
 {
-    uint64_t since_ns = load_reader_now_ns(), last = 0, now;
+    uint64_t since_ns = load_reader_now_ns(), last = 0;
 
     while (seconds_since(since_ns) * 1000 < (double)l->options->grace_ms) {
         uint64_t heard = atomic_load(&l->counts->received) - atomic_load(&l->counts->visited);
@@ -103,9 +103,8 @@ static void drain(struct load *l)
         if (heard >= expected(l) &&
             atomic_load(&l->counts->live) >= load_reader_population(l->reader))
             return;
-        now = heard + atomic_load(&l->counts->connected);
-        if (now != last) {
-            last = now;
+        if (heard != last) {
+            last = heard;
             since_ns = load_reader_now_ns();
         }
         sample(l);

@@ -22,7 +22,7 @@ struct load_sub {
     bool waits; /* is in a queue: to come back, or to leave */
     bool visitor;
     bool heard; /* was live before */
-    uint64_t due_us;
+    uint64_t due_us, live_ns, heard_ns;
     struct load_position position;
     struct load_track track;
     struct load_framer framer;
@@ -37,7 +37,8 @@ struct load_slot {
     bool draining; /* GOAWAY: no new streams */
     bool small;    /* a small receive buffer: the kind that stalls */
     bool stalled, was_stalled;
-    uint64_t due_us; /* stalled: when it reads on */
+    uint64_t due_us;    /* stalled: when it reads on */
+    uint64_t rested_us; /* when it may stall again */
     uint32_t first, count, hint;
     uint32_t next_stream;
     struct load_h2 h2;
@@ -67,7 +68,7 @@ struct load_reader {
     struct load_slot *slots;
     uint32_t slots_n, visitor_slots_from;
     struct load_queue away, leaving, stalled;
-    uint32_t connecting, next_visitor;
+    uint32_t connecting, next_visitor, told_n;
     uint64_t now_ns, churned_us;
     double owed[4]; /* connects, stops, kills, stalls that the rates ask for */
     struct gush_rng rng;

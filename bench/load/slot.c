@@ -17,6 +17,9 @@
 /* A server that does not take a request within this time is not served any longer. */
 #define WRITE_TIMEOUT_MS 10000
 #define SMALL_BUFFER     4096
+#define DROPS_TOLD       10
+/* After a stall a reader reads for so many times as long before it stalls again. */
+#define RESTS 3
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
@@ -34,6 +37,19 @@ static struct load_sub *sub_of(struct load_slot *slot, uint32_t stream)
     return NULL; /* stopped by us meanwhile */
 }
 
+/* The first ones are told at once: with the server's log they say what happened. */
+static void tell_drop(const struct load_sub *sub, const char *how)
+{
+    struct load_reader *r = sub->slot->reader;
+
+    if (r->told_n++ < DROPS_TOLD)
+        fprintf(stderr,
+                "gush_load: %s subscriber %u, live for %.1f s, last heard %.1f s ago: ended, %s\n",
+                sub->slot->wire == LOAD_GRPC ? "gRPC" : "SSE", sub->number,
+                (double)(r->now_ns - sub->live_ns) / 1e9, (double)(r->now_ns - sub->heard_ns) / 1e9,
+                how);
+}
+
 /* The server, or the wire, ended the stream of |sub|. */
 static void ended(struct load_sub *sub, const char *how)
 {
@@ -45,6 +61,8 @@ static void ended(struct load_sub *sub, const char *how)
         LOAD_ADD(r->counts.dropped_slow, 1);
     else
         LOAD_ADD(r->counts.dropped, 1);
+    if (sub->state == LOAD_LIVE && !sub->slot->was_stalled)
+        tell_drop(sub, how);
     load__sub_end(sub);
 }
 
@@ -313,6 +331,7 @@ void load__slot_stall(struct load_slot *slot, bool stall)
 
     slot->stalled = stall;
     slot->was_stalled = true;
+    slot->rested_us = load_reader_now_ns() / 1000 + RESTS * slot->reader->options->stall_ms * 1000;
     if (!slot->closed)
         (void)epoll_ctl(slot->reader->epoll, EPOLL_CTL_MOD, slot->fd, &event);
 }
