@@ -4,6 +4,7 @@
 
 #include "server/base/assert.h"
 #include "server/base/mem.h"
+#include "server/base/text.h"
 
 #include "server/codec/proto_write.h"
 
@@ -43,7 +44,7 @@ enum ask {
 struct request {
     struct gush_span host;
     enum ask ask;
-    struct gush_span name; /* of the file, the symbol or the type */
+    struct gush_span name; /* of the file, the symbol or the type; of an extension the message */
 };
 
 /* The numbers of ServerReflectionResponse. */
@@ -57,19 +58,19 @@ enum answer {
 };
 
 /* ExtensionRequest { containing_type = 1, extension_number = 2 } */
-static gush_err decode_extension(struct gush_span message, struct gush_span *type)
+static bool is_extension(struct gush_span message)
 {
     struct gush_cursor in = gush_cursor_over(message);
     struct gush_rpc_field field;
 
-    *type = GUSH_SPAN_EMPTY;
     while (gush_rpc_field_next(&in, &field)) {
-        if (field.number == 1 && field.is_bytes)
-            *type = field.bytes;
+        if (field.number == 1 && field.is_bytes && !gush_utf8_valid(field.bytes))
+            return false;
     }
-    return gush_rpc_field_end(&in);
+    return gush_rpc_field_end(&in) == GUSH_OK;
 }
 
+/* What passes can be echoed: the peer's library would choke on a string that is not UTF-8. */
 static gush_err decode(struct gush_span message, struct request *out)
 {
     struct gush_cursor in = gush_cursor_over(message);
@@ -79,15 +80,18 @@ static gush_err decode(struct gush_span message, struct request *out)
     while (gush_rpc_field_next(&in, &field)) {
         if (!field.is_bytes)
             continue; /* no field of ours */
+        if (field.number != 1 && (field.number < ASK_FILE || field.number > ASK_SERVICES))
+            continue;
+        if (field.number == ASK_EXTENSION ? !is_extension(field.bytes)
+                                          : !gush_utf8_valid(field.bytes))
+            return GUSH_ESYNTAX;
         if (field.number == 1) {
             out->host = field.bytes;
-        } else if (field.number >= ASK_FILE && field.number <= ASK_SERVICES) {
+        } else {
             out->ask = (enum ask)field.number; /* of a oneof the last one counts */
             out->name = field.bytes;
         }
     }
-    if (out->ask == ASK_EXTENSION && gush_rpc_field_end(&in) == GUSH_OK)
-        return decode_extension(out->name, &out->name);
     return gush_rpc_field_end(&in);
 }
 
