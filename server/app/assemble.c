@@ -156,12 +156,24 @@ static uint64_t positive(int64_t n)
     return n > 0 ? (uint64_t)n : 0;
 }
 
-/* Who may come in through |door|. |net| NULL: whoever finds a descriptor. */
-static struct gush_gate *new_gate(struct gush_app *app, const char *name,
-                                  const struct gush_grpc_port_config *net)
+#define OURS_PARTS 16
+
+/* Subscribers leave one of so many descriptors to the ports of the operator: API, health, metrics.
+ */
+static int descriptors_of(const struct gush_app *app, const struct gush__app_door *door)
 {
+    int all = gush_gate_descriptors();
+    bool is_ours = door->server ? door->server == app->api_server : door->router != app->external;
+
+    return is_ours ? all : all - all / OURS_PARTS;
+}
+
+/* Who may come in through |door|. */
+static struct gush_gate *new_gate(struct gush_app *app, const struct gush__app_door *door)
+{
+    const struct gush_grpc_port_config *net = door->net;
     struct gush_gate_options o = {
-        .name = name, .census = app->census, .descriptors_max = gush_gate_descriptors()};
+        .name = door->name, .census = app->census, .descriptors_max = descriptors_of(app, door)};
 
     if (net) {
         o.most = positive(net->connection_limit);
@@ -191,7 +203,7 @@ static gush_err open_door(struct gush_app *app, const struct gush__app_door *d, 
         door->fds = NULL;
         return err;
     }
-    door->gate = new_gate(app, d->name, d->net);
+    door->gate = new_gate(app, door);
     app->doors_n++;
     gush_log(GUSH_LOG_INFO, "listening", GUSH_F("listener", door->name), GUSH_F("address", host),
              GUSH_FU("port", door->port));
