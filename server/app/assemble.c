@@ -261,13 +261,27 @@ static gush_err open_tls(const struct rpc_port *p, struct failure *f)
     return GUSH_OK;
 }
 
+/* Only programs of this machine can reach |host|. */
+static bool is_loopback(const char *host)
+{
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
+           strcmp(host, "localhost") == 0;
+}
+
 static gush_err open_rpc(struct gush_app *app, const struct rpc_port *p, struct failure *f)
 {
     struct gush__app_door door = {.name = p->name, .server = p->server, .net = p->net};
+    gush_err err;
 
     if (p->server == NULL)
         return GUSH_OK;
-    return p->tls_config->enabled ? open_tls(p, f) : open_door(app, &door, p->host, p->port, f);
+    err = p->tls_config->enabled ? open_tls(p, f) : open_door(app, &door, p->host, p->port, f);
+    if (err == GUSH_OK && !gush_rpc_library_hardened() && !is_loopback(p->host))
+        gush_log(GUSH_LOG_WARN,
+                 "this gRPC library is for trusted networks: see docs/hostile-networks.md",
+                 GUSH_F("listener", p->name), GUSH_F("address", p->host),
+                 GUSH_F("library", gush_rpc_library_version()));
+    return err;
 }
 
 static gush_err open_doors(struct gush_app *app, char *message, size_t message_n)
