@@ -186,6 +186,8 @@ static void unsubscribe_one(struct gush_client *c, struct gush_clients_call *cal
         overtake(c, plan);
     if (sub)
         gush_branch_catch_up(sub->branch, sub); /* what was published before the call */
+    if (gush__client_ending(c))
+        return; /* it could not have that */
     gush__client_tell_unsubscribed(c, call->channel);
     if (sub)
         gush__client_sub_end(c, sub);
