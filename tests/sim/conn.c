@@ -135,6 +135,18 @@ static void on_unsubscribe(struct conn *c, const struct wire_message *m)
             view_end(&c->views[i]); /* it is told so even if it was not subscribed */
 }
 
+/* A call ended it: nothing that was published before the call is missing. */
+static void on_called_off(const struct conn *c, uint64_t tick)
+{
+    const struct plan *plan = plan_of(c);
+    bool whole = plan->calls && !plan->remote && !plan->meta_expires && !plan->odd;
+    bool slow = plan->small_queues || plan->short_age || plan->stalls || plan->very_late;
+
+    for (uint32_t i = 0; whole && !slow && i < c->peer->world->oracle.channels_n; i++)
+        if (c->views[i].state == VIEW_TOLD && !c->views[i].channel->lossy)
+            view_heard_until(&c->views[i], tick);
+}
+
 static void read_message(struct conn *c, const struct wire_message *m)
 {
     if (c->told_end)
@@ -159,6 +171,8 @@ static void read_message(struct conn *c, const struct wire_message *m)
             stage_fail("%s: told %u, which is silent", c->name, m->code);
         c->told_end = true;
         c->code = m->code;
+        if (m->code >= WORLD_CALL_CODE)
+            on_called_off(c, m->code - WORLD_CALL_CODE);
         break;
     case WIRE_PING:
         if (!c->connected)
@@ -342,7 +356,6 @@ static void judge_code(const struct conn *c, uint32_t code)
         ok = c->peer->user || plan->calls;
         break;
     case GUSH_DISCONNECT_SUBSCRIPTION_EXPIRED:
-    case WORLD_CALL_CODE:
         ok = plan->calls;
         break;
     case GUSH_DISCONNECT_CONNECTION_LIMIT:
@@ -352,7 +365,7 @@ static void judge_code(const struct conn *c, uint32_t code)
         ok = !c->connected && (!c->asked || plan->remote);
         break;
     default:
-        ok = code == c->kick;
+        ok = code == c->kick || (code >= WORLD_CALL_CODE && plan->calls);
         break;
     }
     if (!ok)
@@ -564,6 +577,17 @@ static const char *members_behind(const struct conn *c, uint32_t channel, char *
     return wrong ? room : NULL;
 }
 
+/* An unsubscribe call came behind everything that could have put it there. */
+static bool was_called_out(const struct conn *c, uint32_t channel)
+{
+    struct oracle *o = &c->peer->world->oracle;
+
+    stage_lock(&o->lock);
+    uint64_t cleared = o->channels[channel].calls[c->peer->user].cleared;
+    stage_unlock(&o->lock);
+    return c->entered_tick && cleared > c->entered_tick;
+}
+
 const char *conn_behind(const struct conn *c, bool final, char *room, size_t room_n)
 {
     const char *why = NULL;
@@ -585,6 +609,11 @@ const char *conn_behind(const struct conn *c, bool final, char *room, size_t roo
 
         if (final && v->state == VIEW_TOLD && model && !model_listens(model, i)) {
             snprintf(room, room_n, "%s is in %.*s, and the node does not listen to it", c->name,
+                     S(v->channel->name));
+            return room;
+        }
+        if (v->state == VIEW_TOLD && was_called_out(c, i)) {
+            snprintf(room, room_n, "%s is in %.*s, from where it was unsubscribed", c->name,
                      S(v->channel->name));
             return room;
         }

@@ -37,10 +37,10 @@ struct conn {
     uint32_t number;
     char name[32];
     char id[36];
-    uint64_t opened_us, asked_tick;
-    bool asked;          /* gush_client_connect was called */
-    bool connected;      /* the connect push was read */
-    bool stalled;        /* reads nothing */
+    uint64_t opened_us, asked_tick, entered_tick; /* before gush_client_connect, behind it */
+    bool asked;                                   /* gush_client_connect was called */
+    bool connected;                               /* the connect push was read */
+    bool stalled;                                 /* reads nothing */
     bool sending;        /* the event that ends the write under way is planned */
     bool dead;           /* the peer is gone; the engine will hear of it */
     bool closed;         /* the engine closed it; it will hear back */

@@ -49,7 +49,8 @@ struct oracle_record {
     uint64_t offset;
 };
 
-#define ORACLE_KEYS_N 8
+#define ORACLE_USERS_N 4 /* nobody, u1, u2, u3 */
+#define ORACLE_KEYS_N  8
 
 /* What publishing with one idempotency key came to. */
 struct oracle_key {
@@ -84,6 +85,11 @@ struct oracle_channel {
     struct oracle_key keys[ORACLE_KEYS_N];
     struct oracle_read *reads;
     uint32_t reads_n, reads_cap;
+    /* Calls of the API, by user. */
+    struct oracle_calls {
+        uint32_t subscribes_n, posting; /* how many subscribe; those not yet on their way */
+        uint64_t cleared; /* tick: whoever was there before was unsubscribed since; 0 nobody */
+    } calls[ORACLE_USERS_N];
     uint64_t broken, whole; /* ticks: the broker's connection broke; it was acknowledged anew */
     atomic_bool holes;      /* publications may be lost on the way: the broker's connection broke */
 };
@@ -174,6 +180,8 @@ void view_on_told(struct view *v, const struct wire_sub *sub, const struct wire_
 void view_on_subscribed(struct view *v, const struct wire_sub *sub);
 void view_on_publication(struct view *v, const struct wire_pub *pub);
 bool view_saw(const struct view *v, uint32_t id);
+/* What was published before |tick| has been seen; of a channel where nothing is dropped or lost. */
+void view_heard_until(const struct view *v, uint64_t tick);
 /* At rest: NULL, or what is missing. |strict| false: only what even a lost connection allows. */
 const char *view_behind(const struct view *v, char *room, size_t room_n);
 /* Both saw the same order. */

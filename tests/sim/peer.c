@@ -102,6 +102,7 @@ static void peer_connect(void *arg)
     c->asked_tick = oracle_tick(&p->world->oracle);
     stage_trace("%s connects as %.36s", c->name, c->id);
     gush_client_connect(c->client, &request);
+    c->entered_tick = oracle_tick(&p->world->oracle);
     gush_buf_fini(&token);
 }
 

@@ -205,6 +205,25 @@ bool view_saw(const struct view *v, uint32_t id)
     return false;
 }
 
+void view_heard_until(const struct view *v, uint64_t tick)
+{
+    struct oracle *o = v->channel->oracle;
+    uint32_t missing = UINT32_MAX;
+
+    stage_lock(&o->lock);
+    for (uint32_t id = 0; id < o->records_n && missing == UINT32_MAX; id++) {
+        const struct oracle_record *r = &o->records[id];
+
+        if (r->channel == v->channel->index && r->fate == ORACLE_ACCEPTED && r->begun > v->told &&
+            r->ended < tick && !view_saw(v, id))
+            missing = id;
+    }
+    stage_unlock(&o->lock);
+    if (missing != UINT32_MAX)
+        stage_fail("%s, %.*s: ended by a call without publication %u, which came before it", v->who,
+                   NAME(v), missing);
+}
+
 /* ---- At rest --------------------------------------------------------------------------------- */
 
 static const char *positioned_behind(const struct view *v, char *room, size_t room_n)

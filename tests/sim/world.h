@@ -20,7 +20,7 @@
 #include "tests/sim/peer.h"
 #include "tests/sim/plan.h"
 
-#define WORLD_CALL_CODE  4001 /* disconnects by the API */
+#define WORLD_CALL_CODE  (UINT32_C(1) << 20) /* disconnects by the API: and the tick of the call */
 #define WORLD_EVENTS_MAX (PLAN_PEERS_MAX * 3)
 
 struct world;
