@@ -29,6 +29,7 @@ struct gush_rpc_call {
     bool sending;  /* a message is under way */
     bool finished; /* finish was called */
     bool gone;     /* the library says it is over for the peer */
+    bool cut;      /* cancel was called: what comes back now means nothing */
     struct gush__tag close_tag, read_tag, send_tag, finish_tag;
 };
 #define gush_rpc_call_MAGIC GUSH_MAGIC('r', 'c', 'a', 'l')
@@ -161,7 +162,7 @@ static void on_read(struct gush__tag *tag, bool ok)
 
     gush_wheel_disarm(&call->queue->lane.wheel, &call->late);
     call->reading = false;
-    if (ok && !call->gone && !call->finished) {
+    if (ok && !call->gone && !call->finished && !call->cut) {
         if (request != NULL)
             deliver_request(call, request);
         else
@@ -177,7 +178,7 @@ static void on_late(void *lane, struct gush_timer *timer)
     struct gush_rpc_call *call = GUSH_CONTAINER(timer, struct gush_rpc_call, late);
 
     (void)lane;
-    if (call->gone || call->finished)
+    if (call->gone || call->finished || call->cut)
         return;
     if (call->asked) /* its service may be amid something else: it hears of this as of any end */
         gush_rpc_call_cancel(call, GUSH_RPC_DEADLINE_EXCEEDED, "no further message came in time");
@@ -380,6 +381,7 @@ void gush_rpc_call_finish(struct gush_rpc_call *call, struct gush_bytes *reply,
 void gush_rpc_call_cancel(struct gush_rpc_call *call, enum gush_rpc_status status,
                           const char *message)
 {
+    call->cut = true;
     if (!call->gone)
         grpc_call_cancel_with_status(call->core, (grpc_status_code)status, message, NULL);
 }

@@ -56,7 +56,8 @@ struct gush_rpc_service {
     /* The message of the call; with |many| each that was asked for, the first unasked. |message| is
      * borrowed until this returns. */
     void (*on_request)(void *ctx, struct gush_rpc_call *call, struct gush_span message);
-    /* The peer will send no more. Only for calls admitted with |many|; NULL if there are none. */
+    /* The peer will send no more; of a peer that left this may be the first news. Only for calls
+     * admitted with |many|; NULL if there are none. */
     void (*on_half_close)(void *ctx, struct gush_rpc_call *call);
     /* The send reported as GUSH_EAGAIN is over; not |ok|: on_closed follows. NULL if none is made.
      */

@@ -200,6 +200,165 @@ static void a_shared_slice_is_dropped_after_its_last_send(void **state)
     gush_bytes_unref(none);
 }
 
+/* ---- Many messages --------------------------------------------------------------------------- */
+
+static void expect_next(struct ask *a, struct gush_span message)
+{
+    grpc_slice got;
+
+    assert_true(ask_next(a, &got));
+    assert_true(
+        gush_span_eq(gush_span_of(GRPC_SLICE_START_PTR(got), GRPC_SLICE_LENGTH(got)), message));
+    grpc_slice_unref(got);
+}
+
+static void a_chat_goes_to_and_fro(void **state)
+{
+    (void)state;
+    for (int lean = 0; lean < 2; lean++) {
+        struct fixture *f = fixture_new((struct fixture_options){.lean = lean});
+        struct peer p = peer_open(f);
+        struct ask a;
+        grpc_slice got;
+
+        ask_open(&a, &p,
+                 (struct ask_options){.path = "/test.Chat/Echo", .silent = true, .open = true});
+        for (unsigned i = 0; i < 100; i++) {
+            char text[32];
+
+            snprintf(text, sizeof(text), "%u", i);
+            ask_say(&a, gush_span_str(i % 7 ? text : "")); /* empty ones, too */
+            expect_next(&a, gush_span_str(i % 7 ? text : ""));
+        }
+        ask_half_close(&a);
+        assert_false(ask_next(&a, &got));
+        ask_end(&a);
+        assert_int_equal(a.status, GRPC_STATUS_OK);
+        assert_message(&a, "bye");
+        ask_free(&a);
+        peer_close(&p);
+        fixture_free(f);
+    }
+}
+
+static void what_was_said_ahead_is_answered_in_order(void **state)
+{
+    struct fixture *f = fixture_new((struct fixture_options){0});
+    struct peer p = peer_open(f);
+    struct ask a;
+
+    (void)state;
+    ask_open(&a, &p, (struct ask_options){.path = "/test.Chat/Echo", .silent = true, .open = true});
+    for (size_t i = 0; i < 500; i++)
+        ask_say(&a, gush_span_of(&i, sizeof(i)));
+    ask_half_close(&a);
+    for (size_t i = 0; i < 500; i++)
+        expect_next(&a, gush_span_of(&i, sizeof(i)));
+    ask_end(&a);
+    assert_int_equal(a.status, GRPC_STATUS_OK);
+    ask_free(&a);
+    peer_close(&p);
+    fixture_free(f);
+}
+
+static void a_chat_may_say_nothing(void **state)
+{
+    struct fixture *f = fixture_new((struct fixture_options){0});
+    struct peer p = peer_open(f);
+
+    (void)state;
+    expect_end(&p, (struct ask_options){.path = "/test.Chat/Echo", .silent = true}, GRPC_STATUS_OK,
+               "bye");
+    assert_int_equal(atomic_load(&f->heard), 0);
+    peer_close(&p);
+    fixture_free(f);
+}
+
+static void what_is_not_asked_for_is_not_delivered(void **state)
+{
+    struct fixture *f = fixture_new((struct fixture_options){0});
+    struct peer p = peer_open(f);
+    struct ask a;
+
+    (void)state;
+    ask_open(&a, &p, (struct ask_options){.path = "/test.Chat/Deaf", .open = true});
+    for (unsigned i = 0; i < 20; i++)
+        ask_say(&a, GUSH_SPAN_LIT("hello?"));
+    assert_true(wait_for(&f->asked, 1));
+    expect_echo(&p, "/test.Echo/Later", GUSH_SPAN_LIT("behind them"));
+    assert_int_equal(atomic_load(&f->heard), 1);
+    grpc_call_cancel(a.call, NULL);
+    ask_end(&a);
+    ask_free(&a);
+    assert_true(wait_for(&f->gone, 1));
+    peer_close(&p);
+    fixture_free(f);
+}
+
+static void a_chat_that_falls_silent_is_ended(void **state)
+{
+    struct fixture *f = fixture_new((struct fixture_options){.request_timeout_ms = 60});
+    struct peer p = peer_open(f);
+    struct ask a;
+    grpc_slice got;
+
+    (void)state;
+    ask_open(&a, &p, (struct ask_options){.path = "/test.Chat/Echo", .open = true});
+    expect_next(&a, GUSH_SPAN_EMPTY);
+    assert_false(ask_next(&a, &got));
+    ask_end(&a);
+    assert_int_equal(a.status, GRPC_STATUS_DEADLINE_EXCEEDED);
+    assert_message(&a, "no further message came in time");
+    ask_free(&a);
+    assert_true(wait_for(&f->gone, 1)); /* the service heard of it */
+    peer_close(&p);
+    fixture_free(f);
+}
+
+static void chats_that_break_off_anywhere_close_once(void **state)
+{
+    struct fixture *f = fixture_new((struct fixture_options){.queues_n = 2});
+    struct peer p = peer_open(f);
+
+    (void)state;
+    for (unsigned said = 0; said < 40; said++) {
+        struct ask a;
+
+        ask_open(&a, &p,
+                 (struct ask_options){.path = "/test.Chat/Echo", .silent = true, .open = true});
+        for (unsigned i = 0; i < said; i++)
+            ask_say(&a, GUSH_SPAN_LIT("and then"));
+        if (said % 3 == 0)
+            ask_half_close(&a);
+        grpc_call_cancel(a.call, NULL);
+        ask_end(&a);
+        ask_free(&a);
+    }
+    peer_close(&p);
+    fixture_free(f); /* compares what was opened with what was closed */
+}
+
+/* Two messages on a call that has one: the second one is nobody's. */
+static void more_than_one_request_where_one_is_due(void **state)
+{
+    struct fixture *f = fixture_new((struct fixture_options){0});
+    struct peer p = peer_open(f);
+    struct ask a;
+
+    (void)state;
+    ask_open(&a, &p, (struct ask_options){.path = "/test.Echo/Hold", .open = true});
+    ask_say(&a, GUSH_SPAN_LIT("another"));
+    assert_true(wait_for(&f->asked, 1));
+    on_lane(f, answer_all);
+    expect_next(&a, GUSH_SPAN_LIT("late"));
+    ask_end(&a);
+    assert_int_equal(a.status, GRPC_STATUS_OK);
+    assert_int_equal(atomic_load(&f->asked), 1);
+    ask_free(&a);
+    peer_close(&p);
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +369,13 @@ int main(void)
         cmocka_unit_test(a_held_call_outlives_its_peer),
         cmocka_unit_test(a_late_answer_arrives),
         cmocka_unit_test(a_shared_slice_is_dropped_after_its_last_send),
+        cmocka_unit_test(a_chat_goes_to_and_fro),
+        cmocka_unit_test(what_was_said_ahead_is_answered_in_order),
+        cmocka_unit_test(a_chat_may_say_nothing),
+        cmocka_unit_test(what_is_not_asked_for_is_not_delivered),
+        cmocka_unit_test(a_chat_that_falls_silent_is_ended),
+        cmocka_unit_test(chats_that_break_off_anywhere_close_once),
+        cmocka_unit_test(more_than_one_request_where_one_is_due),
     };
 
     return cmocka_run_group_tests(tests, library_up, library_down);

@@ -1,9 +1,10 @@
-/* fixture: a server with two little services, and the library's own client as the peer.
+/* fixture: a server with little services, and the library's own client as the peer.
  *
  * test.Echo    Echo answers at once; Later by a letter to its own lane; Hold never, until told;
  *              Fail with status, message and details; Secret only with metadata "key: open"
  * test.Stream  Count: "n size" sends n messages of that size, in bursts, then OK;
- *              Hold keeps the stream open; Flood sends for ever */
+ *              Hold keeps the stream open; Flood sends for ever
+ * test.Chat    Echo answers every message with itself, until there are no more; Deaf takes one */
 #ifndef GUSH_TEST_RPC_FIXTURE_H
 #define GUSH_TEST_RPC_FIXTURE_H
 
@@ -55,10 +56,10 @@ struct fixture {
     struct gush_rpc_queue *queues[QUEUES_MAX];
     size_t queues_n;
     struct gush_rpc_server *server;
-    struct gush_rpc_service services[2];
+    struct gush_rpc_service services[3];
     struct gush_lane *lane; /* of the first queue */
     /* atomic: counted on lanes, read by the test */
-    atomic_uint asked, gone, closed, blocked;
+    atomic_uint asked, gone, closed, blocked, heard;
     /* the first queue's lane */
     struct held *held;
     struct gush_rpc_call *flood; /* the last one */
@@ -244,6 +245,62 @@ static void fixture_sent(void *ctx, struct gush_rpc_call *call, bool ok)
         fixture_stream(h);
 }
 
+/* ---- The chat: many messages both ways ------------------------------------------------------- */
+
+static void chat_admit(void *ctx, const struct gush_rpc_head *head,
+                       struct gush_rpc_verdict *verdict)
+{
+    (void)ctx;
+    verdict->many = true;
+    verdict->note = gush_span_eq_str(head->method, "Deaf");
+}
+
+static void chat_begin(struct fixture *f, struct gush_rpc_call *call)
+{
+    struct held *h;
+
+    if (gush_rpc_call_user(call) != NULL)
+        return;
+    h = GUSH_NEW(struct held);
+    h->f = f;
+    h->call = call;
+    gush_rpc_call_set_user(call, h);
+    atomic_fetch_add(&f->asked, 1);
+}
+
+static void chat_request(void *ctx, struct gush_rpc_call *call, struct gush_span message)
+{
+    struct fixture *f = ctx;
+    struct gush_bytes *bytes;
+    struct gush_rpc_slice slice;
+
+    chat_begin(f, call);
+    atomic_fetch_add(&f->heard, 1);
+    if (gush_rpc_call_note(call))
+        return;
+    bytes = gush_bytes_copy(message);
+    gush_rpc_slice_init(&slice, bytes);
+    gush_bytes_unref(bytes);
+    if (gush_rpc_call_send(call, &slice, false) == GUSH_OK)
+        gush_rpc_call_read(call);
+    gush_rpc_slice_fini(&slice);
+}
+
+static void chat_sent(void *ctx, struct gush_rpc_call *call, bool ok)
+{
+    (void)ctx;
+    if (ok)
+        gush_rpc_call_read(call);
+}
+
+static void chat_half_close(void *ctx, struct gush_rpc_call *call)
+{
+    struct gush_rpc_end end = {.status = GUSH_RPC_OK, .message = GUSH_SPAN_LIT("bye")};
+
+    chat_begin(ctx, call);
+    gush_rpc_call_finish(call, NULL, &end);
+}
+
 static void fixture_gone(void *ctx, struct gush_rpc_call *call)
 {
     struct fixture *f = ctx;
@@ -328,18 +385,20 @@ struct fixture_options {
     unsigned posted_n;
     bool lean;
     uint64_t request_timeout_ms;
+    void (*add)(struct fixture *f, struct gush_rpc_server_options *options); /* more services */
 };
 
 static inline struct fixture *fixture_new(struct fixture_options o)
 {
     struct fixture *f = GUSH_NEW(struct fixture);
-    struct gush_rpc_server_options so = {.name = "test",
-                                         .queues = f->queues,
-                                         .services = {&f->services[0], &f->services[1]},
-                                         .request_max_bytes = REQUEST_MAX,
-                                         .request_timeout_ms = o.request_timeout_ms,
-                                         .posted_n = o.posted_n ? o.posted_n : 8,
-                                         .lean = o.lean};
+    struct gush_rpc_server_options so = {
+        .name = "test",
+        .queues = f->queues,
+        .services = {&f->services[0], &f->services[1], &f->services[2]},
+        .request_max_bytes = REQUEST_MAX,
+        .request_timeout_ms = o.request_timeout_ms,
+        .posted_n = o.posted_n ? o.posted_n : 8,
+        .lean = o.lean};
 
     f->queues_n = o.queues_n ? o.queues_n : 1;
     for (unsigned i = 0; i < f->queues_n; i++) {
@@ -356,8 +415,18 @@ static inline struct fixture *fixture_new(struct fixture_options o)
                                                    .on_gone = fixture_gone,
                                                    .on_closed = fixture_closed};
     }
+    f->services[2] = (struct gush_rpc_service){.name = "test.Chat",
+                                               .ctx = f,
+                                               .admit = chat_admit,
+                                               .on_request = chat_request,
+                                               .on_half_close = chat_half_close,
+                                               .on_sent = chat_sent,
+                                               .on_gone = fixture_gone,
+                                               .on_closed = fixture_closed};
     f->lane = gush_rpc_queue_lane(f->queues[0]);
     so.queues_n = f->queues_n;
+    if (o.add)
+        o.add(f, &so);
     f->server = gush_rpc_server_new(&so);
     gush_rpc_server_start(f->server);
     for (size_t i = 0; i < f->queues_n; i++)
@@ -508,15 +577,38 @@ static inline void ask_send(struct ask *a, const struct ask_options *o)
 static inline void ask_open(struct ask *a, struct peer *p, struct ask_options o)
 {
     gpr_timespec until = gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    grpc_slice path = grpc_slice_from_copied_string(o.path);
 
     *a = (struct ask){.p = p, .message = grpc_empty_slice()};
     if (o.timeout_ms)
         until = after_ms(o.timeout_ms);
-    a->call = grpc_channel_create_call(p->channel, NULL, 0, p->cq,
-                                       grpc_slice_from_copied_string(o.path), NULL, until, NULL);
+    a->call = grpc_channel_create_call(p->channel, NULL, 0, p->cq, path, NULL, until, NULL);
+    grpc_slice_unref(path);
     grpc_metadata_array_init(&a->initial);
     grpc_metadata_array_init(&a->trailing);
     ask_send(a, &o);
+}
+
+/* One more message of an open call. */
+static inline void ask_say(struct ask *a, struct gush_span message)
+{
+    grpc_slice body = grpc_slice_from_copied_buffer((const char *)message.p, message.n);
+    grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&body, 1);
+    grpc_op op = {.op = GRPC_OP_SEND_MESSAGE};
+
+    op.data.send_message.send_message = buffer;
+    assert_int_equal(grpc_call_start_batch(a->call, &op, 1, &a->call, NULL), GRPC_CALL_OK);
+    pluck(a, &a->call);
+    grpc_byte_buffer_destroy(buffer);
+    grpc_slice_unref(body);
+}
+
+static inline void ask_half_close(struct ask *a)
+{
+    grpc_op op = {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
+
+    assert_int_equal(grpc_call_start_batch(a->call, &op, 1, &a->call, NULL), GRPC_CALL_OK);
+    pluck(a, &a->call);
 }
 
 /* The next message, or p NULL at the end of the stream. Free with grpc_slice_unref. */
