@@ -42,8 +42,10 @@ def test_publish_answers_position(api):
     ({"channel": "c", "data": b""}, (107, "bad request")),
     ({"channel": "json:1", "data": b"{"}, (107, "bad request")),
     ({"channel": "c", "b64data": "!!!"}, (107, "bad request")),
+    ({"channel": "unknown:1", "b64data": "!!!"}, (107, "bad request")),
     ({"channel": "c", "b64data": "e30"}, (107, "bad request")),
-], ids=["no_channel", "namespace", "private", "empty", "no_json", "no_base64", "no_padding"])
+], ids=["no_channel", "namespace", "private", "empty", "no_json", "no_base64", "base64_first",
+         "no_padding"])
 def test_publish_errors(api, fields, expected):
     assert error(api, "Publish", **fields) == expected
 
