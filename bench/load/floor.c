@@ -17,7 +17,7 @@
 
 #define CHANNELS_MAX 1000000
 #define REQUEST_MAX  65536
-#define DATA_MAX     65536
+#define DATA_MAX     ((size_t)65536)
 #define EVENTS       512
 
 enum role { UNKNOWN, READER, PUBLISHER };

@@ -173,7 +173,7 @@ static gush_err close_frame(struct load_h2 *h, const struct load_h2_events *even
     uint32_t stream = get_u32(h->head + 5) & WINDOW_MAX;
     struct gush_buf answer;
 
-    gush_buf_init(&answer, 256);
+    gush_buf_init(&answer, 256); /* no heap until something is put */
     switch (h->head[3]) {
     case DATA:
     case HEADERS:
@@ -214,39 +214,52 @@ static gush_err close_frame(struct load_h2 *h, const struct load_h2_events *even
     return GUSH_OK;
 }
 
+/* Takes what |*bytes| has of a frame's head; false: there is more to come. */
+static bool take_head(struct load_h2 *h, struct gush_span *bytes)
+{
+    size_t n = sizeof h->head - h->head_n < bytes->n ? sizeof h->head - h->head_n : bytes->n;
+
+    memcpy(h->head + h->head_n, bytes->p, n);
+    h->head_n += (unsigned)n;
+    *bytes = gush_span_of(bytes->p + n, bytes->n - n);
+    return h->head_n == sizeof h->head;
+}
+
+/* Takes what |*bytes| has of a frame's body. */
+static void take_body(struct load_h2 *h, const struct load_h2_events *events, void *arg,
+                      struct gush_span *bytes)
+{
+    size_t n = h->left < bytes->n ? h->left : bytes->n;
+    struct gush_span piece = gush_span_of(bytes->p, n);
+
+    *bytes = gush_span_of(bytes->p + n, bytes->n - n);
+    h->left -= (uint32_t)n;
+    if (h->head[3] != DATA) {
+        gush_buf_put_span(&h->body, piece);
+        return;
+    }
+    h->unacknowledged += (uint32_t)n;
+    if (n)
+        events->data(arg, get_u32(h->head + 5) & WINDOW_MAX, piece);
+}
+
 gush_err load_h2_read(struct load_h2 *h, const struct load_h2_events *events, void *arg,
                       struct gush_span bytes, const bool *stop)
 {
-    gush_err err;
+    gush_err err = GUSH_OK;
 
-    while (bytes.n && !*stop) {
-        size_t n;
-
+    while (err == GUSH_OK && bytes.n && !*stop) {
         if (h->head_n < sizeof h->head) {
-            n = sizeof h->head - h->head_n < bytes.n ? sizeof h->head - h->head_n : bytes.n;
-            memcpy(h->head + h->head_n, bytes.p, n);
-            h->head_n += (unsigned)n;
-            bytes = gush_span_of(bytes.p + n, bytes.n - n);
-            if (h->head_n < sizeof h->head)
+            if (!take_head(h, &bytes))
                 return GUSH_OK;
             if ((err = open_frame(h)) != GUSH_OK)
                 return err;
         }
-        n = h->left < bytes.n ? h->left : bytes.n;
-        if (h->head[3] == DATA) {
-            h->unacknowledged += (uint32_t)n;
-            if (n)
-                events->data(arg, get_u32(h->head + 5) & WINDOW_MAX, gush_span_of(bytes.p, n));
-        } else {
-            gush_buf_put(&h->body, bytes.p, n);
-        }
-        h->left -= (uint32_t)n;
-        bytes = gush_span_of(bytes.p + n, bytes.n - n);
+        take_body(h, events, arg, &bytes);
         if (h->left == 0 && !*stop) {
             h->head_n = 0;
-            if ((err = close_frame(h, events, arg)) != GUSH_OK)
-                return err;
+            err = close_frame(h, events, arg);
         }
     }
-    return GUSH_OK;
+    return err;
 }

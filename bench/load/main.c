@@ -188,10 +188,10 @@ static void latency_figures(struct load *l)
     const struct load_hist *answer = load_publisher_answering(l->publisher);
 
     for (int wire = 0; wire < LOAD_WIRES; wire++)
-        load_hist_merge(sum, load_reader_latency(l->reader, wire));
+        load_hist_merge(sum, load_reader_latency(l->reader, (enum load_wire)wire));
     quantiles(l, sum, both);
     for (int wire = 0; wire < LOAD_WIRES; wire++) {
-        const struct load_hist *h = load_reader_latency(l->reader, wire);
+        const struct load_hist *h = load_reader_latency(l->reader, (enum load_wire)wire);
 
         if (h->count != sum->count)
             quantiles(l, h, wires[wire]);
