@@ -22,7 +22,7 @@ struct gush_rpc_call {
     uint32_t ops_n, holds_n;
     int cancelled;
     bool many;     /* the peer may send any number of messages */
-    bool gzip;     /* the peer compresses, and can read what is compressed */
+    bool gzip;     /* answers are compressed: the peer does it, too */
     bool reading;  /* a message is asked for */
     bool asked;    /* the service knows this call */
     bool started;  /* initial metadata is out */
@@ -120,14 +120,14 @@ static void refuse(struct gush_rpc_call *call, enum gush_rpc_status status, cons
 /* The request as one piece, or why not. */
 static void deliver_request(struct gush_rpc_call *call, grpc_byte_buffer *message)
 {
-    size_t max = gush__server_options(call->server)->request_max_bytes;
+    const struct gush_rpc_server_options *options = gush__server_options(call->server);
     grpc_slice all;
 
     if (gush__encoding_is_unknown(call->core, message)) {
         refuse(call, GUSH_RPC_UNIMPLEMENTED, GUSH__ENCODING_REFUSAL);
         return;
     }
-    switch ((int)gush__encoding_open(message, max, &all)) {
+    switch ((int)gush__encoding_open(message, options->request_max_bytes, &all)) {
     case GUSH_OK:
         break;
     case GUSH_ELIMIT:
@@ -137,7 +137,7 @@ static void deliver_request(struct gush_rpc_call *call, grpc_byte_buffer *messag
         refuse(call, GUSH_RPC_INTERNAL, "request message cannot be decompressed");
         return;
     }
-    if (message->data.raw.compression != GRPC_COMPRESS_NONE)
+    if (message->data.raw.compression != GRPC_COMPRESS_NONE && !options->lean)
         call->gzip = true;
     call->asked = true;
     call->service->on_request(call->service->ctx, call, gush__slice_span(&all));
