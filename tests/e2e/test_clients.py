@@ -145,7 +145,7 @@ def test_cut_at_random_nothing_is_lost_or_doubled(language, gush, running, tmp_p
                 proxy.mend()
                 # So that the next cut meets a connection that has recovered.
                 wait_until(lambda: len(subscribed(program.out())) == 1 + cuts - len(cut_at),
-                           what="recovery")
+                           clients.TIMEOUT_S, "recovery")
         program.wait_for(f"^{STREAM} #{total} ")
         program.end()
     assert program.publications(STREAM) == [(n, str(n)) for n in range(1, total + 1)]
@@ -195,7 +195,7 @@ def test_retry_of_a_publication_whose_answer_was_lost(language, gush, running, t
     with AnswerThief(gush.ports["grpc_api"], b"the second") as proxy:
         program = running(publishing(language, tmp_path, gush, "--channel", STREAM,
                                      "the first", "the second", "the third", port=proxy.port))
-        assert proxy.stealing.wait(20), program.said()
+        assert proxy.stealing.wait(clients.TIMEOUT_S), program.said()
         wait_until(lambda: len(published(gush)) == 2)  # it is done, and the client does not know
         assert program.offsets(STREAM) == [1]
         proxy.cut()
@@ -257,7 +257,7 @@ def test_much_was_missed(language, gush, running, tmp_path):
         for n in range(100):
             gush.publish(STREAM, b"%d" % n + 60_000 * b"x")
         proxy.mend()
-        program.wait_for(f"^{STREAM} #100 99x", 30)
+        program.wait_for(f"^{STREAM} #100 99x")
         program.end()
     assert [offset for offset, _ in program.publications(STREAM)] == list(range(1, 101))
 
@@ -458,9 +458,9 @@ def test_silence_is_noticed(start, running, tmp_path):
             for language in built]
         proxy.silence()
         for program in listeners + strangers:
-            program.wait_for_err("^reconnecting in ", 30)
+            program.wait_for_err("^reconnecting in ")
         for program in listeners:
-            program.wait_for(f"^subscribed {STREAM} recovered=yes ", 30)
+            program.wait_for(f"^subscribed {STREAM} recovered=yes ")
             program.end()
 
 

@@ -21,6 +21,7 @@ from server import REPOSITORY, wait_until
 EXAMPLES = REPOSITORY / "clients-examples"
 BUILDS = REPOSITORY / "build" / "clients"
 TOOLCHAIN_MISSING = 77
+TIMEOUT_S = 40  # a Java program that starts on a busy machine
 
 # name: how long a cold build may take, downloads included
 LANGUAGES = {
@@ -93,11 +94,11 @@ class Program:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.said()}") from None
 
-    def wait_for(self, pattern, timeout_s=20):
+    def wait_for(self, pattern, timeout_s=TIMEOUT_S):
         """The match of |pattern| in stdout, as soon as there is one."""
         return self._wait(self.out, pattern, timeout_s)
 
-    def wait_for_err(self, pattern, timeout_s=20):
+    def wait_for_err(self, pattern, timeout_s=TIMEOUT_S):
         return self._wait(self.err, pattern, timeout_s)
 
     def publications(self, channel):
@@ -110,7 +111,7 @@ class Program:
         return [int(offset) for offset in
                 re.findall(rf"^{re.escape(channel)} #(\d+)$", self.out(), re.MULTILINE)]
 
-    def status(self, timeout_s=20):
+    def status(self, timeout_s=TIMEOUT_S):
         """The exit status, when it ends by itself."""
         try:
             return self.process.wait(timeout_s)
@@ -121,7 +122,7 @@ class Program:
         """Ends it, if it is not over: a signal must be enough."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-            self.status(10)
+            self.status()
 
     def kill(self):
         if self.process.poll() is None:
