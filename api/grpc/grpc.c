@@ -43,7 +43,7 @@ struct gush_api_grpc {
     size_t doors_n;
     struct gush_buf expected; /* the only good authorization; empty: any */
     bool transport_mode;
-    atomic_size_t under_way; /* relaxed: looked at now and then */
+    atomic_size_t under_way;
 };
 
 /* ---- At the door ----------------------------------------------------------------------------- */
@@ -121,7 +121,7 @@ static void request_free(struct request *r)
 {
     struct gush_rpc_call *call = r->call;
 
-    atomic_fetch_sub_explicit(&r->door->api->under_way, 1, memory_order_relaxed);
+    atomic_fetch_sub(&r->door->api->under_way, 1);
     gush_arena_fini(&r->arena);
     gush_bytes_unref(r->waiting);
     gush_free(r);
@@ -225,8 +225,13 @@ static void on_request(void *ctx, struct gush_rpc_call *call, struct gush_span m
         end_with(call, GUSH_RPC_RESOURCE_EXHAUSTED, "server", "too many requests are waiting");
         return;
     }
+    atomic_fetch_add(&api->under_way, 1);
+    if (gush_node_closed(api->node)) { /* in this order: see there */
+        atomic_fetch_sub(&api->under_way, 1);
+        end_with(call, GUSH_RPC_UNAVAILABLE, "server", "shutting down");
+        return;
+    }
     r = GUSH_NEW(struct request);
-    atomic_fetch_add_explicit(&api->under_way, 1, memory_order_relaxed);
     r->run.method = &gush_methods_all(&n)[gush_rpc_call_note(call) & ~NOTE_TRANSPORT_MODE];
     r->run.node = api->node;
     r->run.home = lane;
@@ -301,7 +306,7 @@ void gush_api_grpc_attach(struct gush_api_grpc *api, struct gush_rpc_server *ser
 
 size_t gush_api_grpc_under_way(const struct gush_api_grpc *api)
 {
-    return atomic_load_explicit(&api->under_way, memory_order_relaxed);
+    return atomic_load(&api->under_way);
 }
 
 void gush_api_grpc_free(struct gush_api_grpc *api)

@@ -34,7 +34,7 @@ const struct gush_rpc_service *gush_api_grpc_service(const struct gush_api_grpc 
 void gush_api_grpc_attach(struct gush_api_grpc *api, struct gush_rpc_server *server,
                           struct gush_rpc_queue *const *queues, size_t queues_n);
 
-/* Requests that are not answered yet. Any thread. */
+/* Requests that are not answered yet; when the node is closed, no more come. Any thread. */
 size_t gush_api_grpc_under_way(const struct gush_api_grpc *api);
 
 #endif

@@ -1,10 +1,15 @@
 /* drain: taking it all down, in the order in which nobody loses what was accepted.
  *
- *   1  health says NOT_SERVING; who connects is sent elsewhere (3001)
- *   2  listeners close; gRPC connections get GOAWAY, so new calls go elsewhere, too
- *   3  API calls under way are answered: what they published is on its way to the clients
+ *   1  health says NOT_SERVING; who connects is sent elsewhere (3001), new API calls are refused
+ *   2  API calls under way are answered: what they published is on its way to the clients
+ *   3  listeners close; gRPC connections get GOAWAY, so their next calls go elsewhere
  *   4  clients are told to go, 3001, paced, every lane alike; each gets what is queued for it first
  *   5  what is left of calls and connections ends; then the threads */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -110,13 +115,52 @@ static void answer_calls(const struct gush_app *app, uint64_t until_us)
         nap();
 }
 
-static bool stop_server(struct gush_rpc_server *server, uint64_t grace_ms)
+/* The port at our end of the TCP connection |fd|; 0: it is none. */
+static uint16_t local_port(int fd)
+{
+    struct sockaddr_storage a;
+    socklen_t n = sizeof a;
+    int type = 0;
+    socklen_t type_n = sizeof type;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_n) != 0 || type != SOCK_STREAM ||
+        getsockname(fd, (struct sockaddr *)&a, &n) != 0)
+        return 0;
+    if (a.ss_family == AF_INET)
+        return ntohs(((struct sockaddr_in *)&a)->sin_port);
+    return a.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&a)->sin6_port) : 0;
+}
+
+/* Ends every connection of |server|'s port. The library does not end a call whose bytes wait for a
+ * socket that takes none, not even a cancelled one, and the sockets are the library's; but at this
+ * point nothing else opens or closes any, so their numbers hold still. */
+static void hang_up(const struct gush_app *app, const struct gush_rpc_server *server)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    const struct dirent *entry;
+
+    if (dir == NULL)
+        return;
+    while ((entry = readdir(dir)) != NULL) { /* NOLINT(concurrency-mt-unsafe): our own dir */
+        int fd = (int)strtol(entry->d_name, NULL, 10);
+        uint16_t port = entry->d_name[0] == '.' ? 0 : local_port(fd);
+
+        for (size_t i = 0; port && i < app->doors_n; i++)
+            if (app->doors[i].server == server && app->doors[i].port == port)
+                (void)shutdown(fd, SHUT_RDWR); /* it may have gone by itself */
+    }
+    closedir(dir);
+}
+
+static bool stop_server(const struct gush_app *app, struct gush_rpc_server *server,
+                        uint64_t grace_ms)
 {
     if (server == NULL)
         return true;
     if (gush_rpc_server_wait(server, grace_ms))
         return true;
     gush_rpc_server_cancel(server);
+    hang_up(app, server);
     if (!gush_rpc_server_wait(server, CANCEL_MS))
         gush_log(GUSH_LOG_ERROR, "gRPC calls do not end");
     return false;
@@ -132,13 +176,14 @@ static uint64_t left_ms(uint64_t until_us)
 
 static void close_doors(struct gush_app *app)
 {
-    gush_node_close(app->node);
     for (size_t i = 0; i < app->loops_n; i++)
         gush_loop_post(app->loops[i].loop, close_listeners, &app->loops[i]);
     if (app->api_server)
         gush_rpc_server_stop(app->api_server);
     if (app->uni_server)
         gush_rpc_server_stop(app->uni_server);
+    for (size_t i = 0; i < app->queues_n; i++)
+        gush_rpc_queue_run_out(app->queues[i]); /* whose thread did not start */
 }
 
 bool gush_app_drain(struct gush_app *app)
@@ -147,15 +192,14 @@ bool gush_app_drain(struct gush_app *app)
     uint64_t from_us = gush_clock_mono_us(), until_us = from_us + timeout_us;
 
     gush__app_rpc_not_serving(app);
-    close_doors(app);
-    for (size_t i = 0; i < app->queues_n; i++)
-        gush_rpc_queue_run_out(app->queues[i]); /* whose thread did not start */
+    gush_node_close(app->node);
     answer_calls(app, from_us + timeout_us / ANSWER_PART);
+    close_doors(app);
     end_clients(app, until_us);
     bool in_time = left_ms(until_us) > 0 || live_clients(app) == 0;
     uint64_t ms = left_ms(until_us);
-    stop_server(app->uni_server, ms < LAST_CALLS ? ms : LAST_CALLS);
-    return stop_server(app->api_server, left_ms(until_us)) && in_time;
+    stop_server(app, app->uni_server, ms < LAST_CALLS ? ms : LAST_CALLS);
+    return stop_server(app, app->api_server, left_ms(until_us)) && in_time;
 }
 
 static void stop_threads(struct gush_app *app)

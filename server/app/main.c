@@ -6,12 +6,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "server/base/clock.h"
 #include "server/base/log.h"
 
 #include "server/config/config.h"
 
 #include "server/app/app.h"
 #include "server/app/cli.h"
+
+#define SAME_WISH_US 500000
 
 extern char **environ;
 
@@ -104,7 +107,9 @@ static void wait_for_the_end(const sigset_t *signals)
     } while (signal_number != SIGINT && signal_number != SIGTERM);
 }
 
-/* Whoever asks a second time does not want to wait: nothing is taken down, the system does it. */
+/* Whoever asks a second time does not want to wait: nothing is taken down, the system does it. What
+ * comes right behind the first signal is the same wish: some tools signal the process and then its
+ * group. */
 static void *end_at_once(void *arg)
 {
     const struct gush_config *config = arg;
@@ -114,7 +119,8 @@ static void *end_at_once(void *arg)
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
-    while (sigwait(&signals, &signal_number) != 0)
+    uint64_t deaf_until_us = gush_clock_mono_us() + SAME_WISH_US;
+    while (sigwait(&signals, &signal_number) != 0 || gush_clock_mono_us() < deaf_until_us)
         continue;
     gush_log(GUSH_LOG_WARN, "second signal: ending at once");
     if (*config->pid_file)

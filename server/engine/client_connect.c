@@ -324,7 +324,7 @@ void gush_client_connect(struct gush_client *c, const struct gush_connect_reques
         gush_client_disconnect(c, GUSH_DISCONNECT_BAD_REQUEST, NULL);
         return;
     }
-    if (atomic_load_explicit(&c->node->closed, memory_order_relaxed)) {
+    if (gush_node_closed(c->node)) {
         gush_client_disconnect(c, GUSH_DISCONNECT_SHUTDOWN, NULL);
         return;
     }

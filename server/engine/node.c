@@ -422,7 +422,12 @@ void gush_node_disconnect_all(struct gush_node *node, uint32_t code)
 
 void gush_node_close(struct gush_node *node)
 {
-    atomic_store_explicit(&node->closed, true, memory_order_relaxed);
+    atomic_store(&node->closed, true);
+}
+
+bool gush_node_closed(const struct gush_node *node)
+{
+    return atomic_load(&node->closed);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

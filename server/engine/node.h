@@ -47,8 +47,11 @@ void gush_node_lane_start(struct gush_node *node, struct gush_lane *lane);
 /* Ends every client of every lane with |code|: returns at once, the lanes do it, behind what was
  * posted to them before. */
 void gush_node_disconnect_all(struct gush_node *node, uint32_t code);
-/* From now on whoever wants to connect is sent away with 3001. */
+/* From now on whoever wants to connect is sent away with 3001. Who counts what is under way before
+ * he looks whether the node is closed (both sequentially consistent) is seen by whoever closes it
+ * and then looks at the count, or is turned away. */
 void gush_node_close(struct gush_node *node);
+bool gush_node_closed(const struct gush_node *node);
 /* Of everybody who is there at the first of these calls, makes |share| of GUSH_NODE_EVERYBODY go
  * with |code|, on each lane alike; the last share takes also who came since. Shares grow. Returns
  * at once, as above. */

@@ -49,7 +49,7 @@ struct gush_node {
     size_t lanes_n;
     const char *version;
     struct gush_metrics *metrics;
-    atomic_bool closed; /* relaxed: nobody new, soon enough */
+    atomic_bool closed;
     char id[36];
     uint64_t started_ms;
     struct gush_channel_table channels;
