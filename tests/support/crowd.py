@@ -11,6 +11,7 @@ import time
 import sse
 
 SEQUENCE = re.compile(rb'"seq":(\d+)[,}]')
+GOODBYE = re.compile(rb'"disconnect":{"code":(\d+)')
 
 
 class Reader:
@@ -20,6 +21,7 @@ class Reader:
         self.live = False
         self.last = 0
         self.broken = ""
+        self.goodbye = 0  # code of the disconnect push
 
     def take(self, data):
         data = self.tail + data
@@ -34,6 +36,9 @@ class Reader:
             if number != self.last + 1:
                 self.broken = self.broken or f"{number} after {self.last}"
             self.last = number
+        goodbye = GOODBYE.search(complete)
+        if goodbye:
+            self.goodbye = int(goodbye.group(1))
 
 
 class Crowd:
@@ -70,7 +75,8 @@ class Crowd:
             except ConnectionResetError:
                 data = b""
             if not data:
-                reader.broken = reader.broken or "the connection ended"
+                if not reader.goodbye:
+                    reader.broken = reader.broken or "the connection ended"
                 self.selector.unregister(reader.socket)
                 continue
             reader.take(data)

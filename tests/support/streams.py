@@ -45,12 +45,19 @@ class Streams(H2):
         return stream
 
     def consume_blindly(self, *channels):
+        return self.ask({channel: PROTO.uni.SubscribeRequest() for channel in channels})
+
+    def ask(self, subs):
         stream, self.next_stream = self.next_stream, self.next_stream + 2
-        subs = {channel: PROTO.uni.SubscribeRequest() for channel in channels}
         self.pushes[stream], self.tails[stream], self.unread[stream] = [], b"", 0
         self.open(METHOD, stream=stream)
         self.data(message(PROTO.uni.ConnectRequest(subs=subs).SerializeToString()), stream, True)
         return stream
+
+    def recover(self, channel, offset, epoch):
+        """A new stream that wants to go on from there."""
+        return self.ask({channel: PROTO.uni.SubscribeRequest(recover=True, offset=offset,
+                                                             epoch=epoch)})
 
     def reset(self, stream):
         self.answer(frame(RST_STREAM, 0, stream, struct.pack(">I", 8)))  # CANCEL

@@ -1,0 +1,227 @@
+"""Going down: in order, paced, and nobody loses what was accepted."""
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import grpc
+import pytest
+
+from consume import Consume
+from crowd import Crowd
+from server import Server, merged, wait_until
+from sse import Ended, Sse
+from streams import Streams
+
+
+class Publisher:
+    """Publishes one after the other into |channel| until the server does not want any more."""
+
+    def __init__(self, server, channel):
+        self.acknowledged, self.refusal = 0, None
+        self.api, self.channel = server.api(), channel
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        try:
+            while True:
+                self.api("Publish", channel=self.channel,
+                         data=b'{"seq":%d,"fill":""}' % (self.acknowledged + 1))
+                self.acknowledged += 1
+        except grpc.RpcError as error:
+            self.refusal = error.code()
+
+
+def last_number(pushes):
+    numbers = [int(push.pub.data[7:push.pub.data.index(b",")])
+               for push in pushes if push.HasField("pub")]
+    assert numbers == list(range(1, len(numbers) + 1)), "in order, nothing lost, nothing twice"
+    return len(numbers)
+
+
+@pytest.mark.parametrize("pace", [0, 1000])
+def test_two_thousand_clients_lose_nothing(start, pace):
+    """SSE and gRPC, while somebody publishes into a channel with history: each is told 3001, and has
+    by then everything that was acknowledged."""
+    server = start({"shutdown": {"pace": pace}, "client": {"queue_max_size": 1 << 24}})
+    server.note_channel("hist")
+    # The streams first: their select(2) knows only small descriptors.
+    with Streams(server.ports["uni_grpc"], window=1 << 24) as streams, \
+            Crowd(server.ports["http"], "hist:1", 1500) as crowd:
+        ids = [streams.consume("hist:1") for _ in range(500)]
+        publisher = Publisher(server, "hist:1")
+        crowd.read_until(lambda: publisher.acknowledged >= 20, 30)
+        before = publisher.acknowledged
+        began = time.monotonic()
+        server.signal(signal.SIGTERM)
+        reading = threading.Thread(target=streams.read, daemon=True, args=(
+            lambda: streams.closed or len(streams.ends) == len(ids), 60))
+        reading.start()
+        assert crowd.read_until(lambda: all(reader.goodbye or reader.broken
+                                            for reader in crowd.readers), 60)
+        reading.join(60)
+        publisher.thread.join(20)
+        took = time.monotonic() - began
+        server.check_exit()
+        # The second when the call and the GOAWAY meet.
+        assert publisher.refusal in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+        assert publisher.acknowledged >= before > 0
+        wrong = [reader for reader in crowd.readers
+                 if reader.broken or reader.goodbye != 3001 or reader.last < publisher.acknowledged]
+        assert not wrong, (len(wrong), vars(wrong[0]), publisher.acknowledged)
+        for stream in ids:
+            goodbye = streams.pushes[stream].pop()
+            assert (goodbye.disconnect.code, goodbye.disconnect.reason) == (3001, "shutdown")
+            assert last_number(streams.pushes[stream]) >= publisher.acknowledged
+            assert streams.ends[stream] == "trailers"
+        assert streams.goaway
+        if pace:  # 1,000 at once, the others in one second more
+            assert took > 0.9, took
+    server.destroy()
+
+
+def draining(start, **config):
+    """A server that takes a while to go: it tells three of its clients per second."""
+    server = start(merged({"shutdown": {"pace": 3, "timeout": "60s"}}, config))
+    crowd = Crowd(server.ports["http"], "c", 30)
+    return server, crowd
+
+
+def test_newcomers_are_refused(start):
+    """While the server goes down: no new connection, no new stream on an old connection, no call;
+    who is still there hears on."""
+    server, crowd = draining(start)
+    with crowd, Streams(server.ports["uni_grpc"]) as streams:
+        streams.consume("hist:1")
+        server.note_channel("hist:1")
+        api = server.api()
+        epoch = api("Publish", channel="hist:1", data=b'{"seq":1,"fill":""}').epoch
+        server.signal(signal.SIGTERM)
+        streams.read(lambda: streams.goaway)
+        try:  # who was in the kernel's queue is told, everybody else is refused
+            with Sse(server.ports["http"], {"subs": {"c": {}}}, expect_connect=False) as web:
+                assert web.disconnect() == (3001, "shutdown")
+        except (OSError, Ended):
+            pass
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", server.ports["uni_grpc"]), 5)
+        # A call that meets the GOAWAY on its way is cancelled by the library.
+        gone = threading.Event()
+        api.grpc_channel.subscribe(lambda state: state != grpc.ChannelConnectivity.READY and
+                                   gone.set())
+        assert gone.wait(10)
+        with pytest.raises(grpc.RpcError) as refused:
+            api("Publish", channel="hist:1", data=b'{"seq":2,"fill":""}')
+        assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+        again = streams.recover("hist:1", 0, epoch)
+        streams.read(lambda: again in streams.ends or streams.closed)
+        assert streams.pushes[again] == []
+        crowd.read_until(lambda: all(reader.goodbye for reader in crowd.readers), 60)
+        assert {reader.goodbye for reader in crowd.readers} == {3001}
+        server.check_exit()
+    server.destroy()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_second_signal_ends_at_once(start, number, tmp_path):
+    pid_file = tmp_path / "pid"
+    server, crowd = draining(start, pid_file=str(pid_file))
+    with crowd:
+        assert int(pid_file.read_text()) == server.process.pid
+        server.signal(signal.SIGTERM)
+        assert crowd.read_until(lambda: any(reader.goodbye for reader in crowd.readers), 20)
+        # Within the first half second it counts as one and the same.
+        wait_until(lambda: server.signal(number) or server.process.poll() is not None)
+        assert server.process.returncode == 1
+        assert not all(reader.goodbye for reader in crowd.readers)
+        assert "second signal: ending at once" in server.log()
+        assert not pid_file.exists()
+    server.destroy()
+
+
+def test_hangup_during_a_drain_is_nothing(start):
+    server, crowd = draining(start, shutdown={"pace": 15, "timeout": "60s"})
+    with crowd:
+        server.signal(signal.SIGTERM)
+        assert crowd.read_until(lambda: any(reader.goodbye for reader in crowd.readers), 20)
+        server.signal(signal.SIGHUP)
+        assert crowd.read_until(lambda: all(reader.goodbye for reader in crowd.readers), 20)
+        server.check_exit()
+    server.destroy()
+
+
+def test_who_does_not_read_does_not_hold_it_up(start):
+    """gRPC streams on a socket that takes nothing, and an SSE reader likewise."""
+    server = start({"client": {"queue_max_size": 1 << 24}})
+    with Streams(server.ports["uni_grpc"], window=1 << 24) as streams, \
+            Sse(server.ports["http"], {"subs": {"c": {}}}, receive_buffer=4096) as web:
+        for _ in range(10):
+            streams.consume("c")
+        for _ in range(200):
+            server.publish("c", b'"%s"' % (b"x" * 60000))
+        began = time.monotonic()
+        server.signal(signal.SIGTERM)
+        server.check_exit()
+        assert time.monotonic() - began < 20  # shutdown.timeout is 30 s
+        assert web.connect
+    server.destroy()
+
+
+def test_too_late_is_an_error(start):
+    server = start({"shutdown": {"timeout": "1s"}, "client": {"queue_max_size": 1 << 24}})
+    with Sse(server.ports["http"], {"subs": {"c": {}}}, receive_buffer=4096):
+        for _ in range(200):
+            server.publish("c", b'"%s"' % (b"x" * 60000))
+        server.signal(signal.SIGTERM)
+        assert server.process.wait(20) == 1
+        assert "shutdown timeout reached" in server.log()
+    server.destroy()
+
+
+# ---- a start that fails
+
+NO_THREAD = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+/* Fails for the server's own thread of that number; those of libraries come from libraries. */
+int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg)
+{
+    static int n;
+    Dl_info where;
+    int ours = dladdr((void *)run, &where) && where.dli_fname && !strstr(where.dli_fname, ".so");
+
+    if (ours && ++n == atoi(getenv("NO_THREAD")))
+        return EAGAIN;
+    return ((create_fn *)dlsym(RTLD_NEXT, "pthread_create"))(t, a, run, arg);
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_start_without_enough_threads_ends_clean(tmp_path):
+    """Whichever of its own threads the system refuses: a message, exit 1, nothing leaked."""
+    source, library = tmp_path / "no_thread.c", tmp_path / "no_thread.so"
+    source.write_text(NO_THREAD)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    said = []
+    for nth in range(1, 5):  # two queues, two loops
+        server = Server({"lanes": {"workers": 2, "grpc_workers": 2}},
+                        env={"LD_PRELOAD": str(library), "NO_THREAD": str(nth),
+                             "ASAN_OPTIONS": "verify_asan_link_order=0"})
+        server.start()  # its ports are open by then
+        status, log = server.process.wait(20), server.log()
+        assert status == 1 and "Sanitizer" not in log, log
+        said += [line["error"] for line in server.log_lines() if line["message"] == "cannot start"]
+        server.destroy()
+    assert said == ["no thread for a gRPC queue"] * 2 + \
+        ["an event loop cannot watch its listeners"] * 2
