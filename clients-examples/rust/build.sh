@@ -1,19 +1,23 @@
 #!/bin/sh
-# Builds OUT_DIR/subscriber and OUT_DIR/publisher; exit 77: no toolchain.
+# Leaves OUT_DIR/subscriber and OUT_DIR/publisher.
+#
+# Usage: build.sh OUT_DIR
+# Cargo generates from proto/ and compiles under OUT_DIR/target; crates have the versions of
+# Cargo.lock.
 set -eu
-out=$(mkdir -p "${1:?usage: build.sh OUT_DIR}" && cd "$1" && pwd)
-cd "$(dirname "$0")"
-
 missing()
 {
-    echo "Rust example: $*" >&2
+    echo "rust: $*" >&2
     exit 77
 }
-command -v protoc >/dev/null || missing "protoc is missing (package protobuf-compiler)"
-command -v cc >/dev/null || missing "a C compiler is missing (package gcc)"
-version=$(cargo --version 2>/dev/null) || missing "cargo is missing (Rust 1.85 or newer)"
+for tool in cargo protoc cc; do
+    command -v "$tool" >/dev/null || missing "$tool is missing"
+done
+version=$(cargo --version)
 minor=$(echo "$version" | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p')
-[ "${minor:-0}" -ge 85 ] || missing "$version is too old (Rust 1.85 or newer)"
-
+[ "${minor:-0}" -ge 85 ] || missing "Rust 1.85 or newer is needed, this is $version"
+mkdir -p "${1:?usage: build.sh OUT_DIR}"
+out=$(cd "$1" && pwd)
+cd "$(dirname "$0")"
 cargo build --quiet --locked --bins --target-dir "$out/target"
 ln -sf target/debug/subscriber target/debug/publisher "$out/"

@@ -184,10 +184,8 @@ async fn check_health(options: &Options, channel: Channel) -> Result<bool, Error
 async fn run(options: Options) -> Result<ExitCode, Error> {
     let channel = options.target.endpoint()?.connect_lazy();
     if options.health {
-        return Ok(match check_health(&options, channel).await? {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
-        });
+        let serves = check_health(&options, channel).await?;
+        return Ok(if serves { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     Publisher::new(options, channel).run().await?;
     Ok(ExitCode::SUCCESS)

@@ -18,7 +18,7 @@ use gush_example::{
     },
 };
 use lexopt::prelude::*;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 const USAGE: &str = "\
 usage: subscriber --address HOST:PORT --channel C [--channel C2 ...] [--token JWT] [--count N]
@@ -26,6 +26,7 @@ usage: subscriber --address HOST:PORT --channel C [--channel C2 ...] [--token JW
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10); // until the connect push
 const PING_GRACE: Duration = Duration::from_secs(10);
+const NO_PINGS: Duration = Duration::from_secs(365 * 86400); // then keepalive has to do
 const MAX_PUSH_BYTES: usize = 64 << 20; // the connect push carries everything that was missed
 
 /// Why a connection is over.
@@ -58,7 +59,8 @@ impl Subscriber {
         while let Some(arg) = parser.next()? {
             match arg {
                 Long("channel") => {
-                    subscriber.subs.push((parser.value()?.string()?, SubscribeRequest::default()))
+                    let channel = parser.value()?.string()?;
+                    subscriber.subs.push((channel, SubscribeRequest::default()));
                 }
                 Long("token") => subscriber.token = parser.value()?.string()?,
                 Long("count") => subscriber.printer.left = Some(parser.value()?.parse()?),
@@ -101,13 +103,14 @@ impl Subscriber {
             ..Default::default()
         };
         let mut patience = CONNECT_PATIENCE;
-        let mut pushes = match timeout(patience, client.consume(request)).await {
+        let mut deadline = Instant::now() + patience;
+        let mut pushes = match timeout_at(deadline, client.consume(request)).await {
             Ok(Ok(response)) => response.into_inner(),
             Ok(Err(status)) => return Ok(End::Lost(describe(&status))),
             Err(_) => return Ok(End::Lost("no answer".into())),
         };
         loop {
-            let push = match timeout(patience, pushes.message()).await {
+            let push = match timeout_at(deadline, pushes.message()).await {
                 Ok(Ok(Some(push))) => push,
                 Ok(Ok(None)) => return Ok(End::Lost("the stream ended".into())),
                 Ok(Err(status)) => return Ok(End::Lost(describe(&status))),
@@ -116,13 +119,14 @@ impl Subscriber {
             if let Some(connect) = &push.connect {
                 self.backoff.reset();
                 patience = match connect.ping {
-                    0 => Duration::MAX, // this server sends no pings; keepalive has to do
+                    0 => NO_PINGS,
                     seconds => Duration::from_secs(seconds.into()) + PING_GRACE,
                 };
             }
             if let Some(end) = self.on_push(push)? {
                 return Ok(end);
             }
+            deadline = Instant::now() + patience;
         }
     }
 

@@ -33,6 +33,7 @@ public final class Subscriber {
 
     private static final long CONNECT_PATIENCE_S = 10; // until the connect push
     private static final long PING_GRACE_S = 10;
+    private static final long NO_PINGS_S = TimeUnit.DAYS.toSeconds(365); // then keepalive has to do
 
     /** Why a connection is over. */
     private sealed interface End {
@@ -56,8 +57,11 @@ public final class Subscriber {
         for (String channel : arguments.all("--channel")) {
             subs.put(channel, SubscribeRequest.getDefaultInstance());
         }
-        if (subs.isEmpty() || !arguments.rest().isEmpty()) {
-            throw new IllegalArgumentException("--channel is missing, or too many arguments");
+        if (subs.isEmpty()) {
+            throw new IllegalArgumentException("--channel is missing");
+        }
+        if (!arguments.rest().isEmpty()) {
+            throw new IllegalArgumentException("too many arguments: " + arguments.rest());
         }
     }
 
@@ -92,8 +96,7 @@ public final class Subscriber {
                 if (push.hasConnect()) {
                     backoff.reset();
                     int pingS = push.getConnect().getPing();
-                    // A server that does not ping: keepalive has to do.
-                    patienceS = pingS == 0 ? Long.MAX_VALUE : pingS + PING_GRACE_S;
+                    patienceS = pingS == 0 ? NO_PINGS_S : pingS + PING_GRACE_S;
                 }
                 End end = onPush(push);
                 if (end != null) {
