@@ -2,8 +2,9 @@
 # Measures Gush against the floor and, when CENTRIFUGO names a binary, against Centrifugo: the same
 # load in turn, each server freshly started, and prints medians and ratios. See README.md here.
 #
-#   [CENTRIFUGO=/path] bench/compare.sh [ROUNDS]      about 1.3 minutes a round
+#   [CENTRIFUGO=/path] bench/compare.sh [ROUNDS]      about 4 minutes a round with Centrifugo
 #   SECONDS_EACH=10    of measuring, for each run
+#   MANY=10000         connections of the larger runs for memory
 #
 # Every run stays in build/bench/ as JSON. Exit 3 if anything was lost.
 set -u
@@ -29,4 +30,10 @@ run() # NAME SERVERS OPTIONS...
 
 run uni_sse "gush floor $others" --sse 1000
 run uni_grpc "gush $others" --grpc 1000
+# Memory: everybody gets 100 publications, is cut off once and comes back.
+for transport in sse grpc; do
+    for n in 1000 ${MANY:-10000}; do
+        run "idle-uni_$transport-$n" "gush $others" "--$transport" "$n" --warmup 5 --cycle --duration 1
+    done
+done
 exit $failed

@@ -18,6 +18,7 @@ COLUMNS = [
     ("p50_us", "p50 ms", None), ("p99_us", "p99 ms", None), ("p999_us", "p99.9 ms", None),
     ("messages_per_read", "per read", "{:.2f}"),
     ("server_rss_mb", "RSS MB", "{:.1f}"),
+    ("rss_used_per_connection", "bytes/conn", "{:.0f}"),
     ("lost", "lost", "{:.0f}"),
 ]
 

@@ -7,7 +7,7 @@ gush        build/release/gush, or $GUSH
 centrifugo  $CENTRIFUGO, a binary of Centrifugo 6
 floor       gush_load's own: one send() for each delivery
 
-The load client is gush_load beside the gush binary, or $GUSH_LOAD. $PRIO goes in front of servers
+The load client is gush_load beside the gush binary, or $LOAD. $PRIO goes in front of servers
 and client alike, for instance PRIO='chrt -f 10' on a machine that is not quiet; $PIN=1 gives the
 server core 0 and the client core 1.
 """
@@ -23,7 +23,7 @@ import time
 BENCH = pathlib.Path(__file__).resolve().parent
 REPOSITORY = BENCH.parent
 GUSH = pathlib.Path(os.environ.get("GUSH", REPOSITORY / "build/release/gush"))
-LOAD = pathlib.Path(os.environ.get("GUSH_LOAD", GUSH.parent / "gush_load"))
+LOAD = pathlib.Path(os.environ.get("LOAD", GUSH.parent / "gush_load"))
 PORTS = {"http": "HTTP_SERVER", "api": "GRPC_API", "uni": "UNI_GRPC"}
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 60

@@ -30,6 +30,7 @@ struct load {
     const struct load_counts *counts;
     struct load_report report;
     FILE *csv;
+    double connections, rss_before;
     uint64_t began_ns, sampled; /* the CSV: when it began, and its lines */
 };
 
@@ -251,12 +252,13 @@ static bool begin(struct load *l)
 {
     const struct load_options *o = l->options;
     struct load_usage before, after;
-    uint64_t connections =
-        (o->subscribers[LOAD_GRPC] + o->streams - 1) / o->streams + o->subscribers[LOAD_SSE];
     uint64_t began_ns = load_reader_now_ns(), idle_ns;
     double n = (double)(o->subscribers[LOAD_GRPC] + o->subscribers[LOAD_SSE]);
 
+    l->connections = (double)((o->subscribers[LOAD_GRPC] + o->streams - 1) / o->streams +
+                              o->subscribers[LOAD_SSE]);
     load_usage_read(o->pid, &before);
+    l->rss_before = (double)before.rss;
     load_reader_order(l->reader, LOAD_RUN);
     if (!connect_all(l)) {
         fprintf(stderr, "gush_load: %" PRIu64 " of %g subscribers are live; %s\n",
@@ -264,13 +266,12 @@ static bool begin(struct load *l)
         return false;
     }
     load_usage_read(o->pid, &after);
-    figure(l, "connections", (double)connections);
+    figure(l, "connections", l->connections);
     figure(l, "connect_ms", seconds_since(began_ns) * 1e3);
     if (o->pid == 0)
         return true;
     figure(l, "connect_cpu_us", (double)(after.cpu_ns - before.cpu_ns) / 1e3 / n);
-    figure(l, "rss_per_connection",
-           per((double)after.rss - (double)before.rss, (double)connections));
+    figure(l, "rss_per_connection", per((double)after.rss - (double)before.rss, l->connections));
     figure(l, "rss_per_subscriber", ((double)after.rss - (double)before.rss) / n);
     before = after;
     idle_ns = load_reader_now_ns();
@@ -279,6 +280,22 @@ static bool begin(struct load *l)
     load_usage_read(o->pid, &after);
     if (o->idle > 0)
         figure(l, "idle_cpu_us_per_s", (double)(after.cpu_ns - before.cpu_ns) / 1e3 / n / o->idle);
+    return true;
+}
+
+/* Everybody goes and comes back: a heap that was used, which a fresh one flatters. */
+static bool cycle(struct load *l)
+{
+    uint64_t all = load_reader_population(l->reader);
+    struct load_usage u;
+
+    load_reader_order(l->reader, LOAD_CYCLE);
+    while (atomic_load(&l->counts->live) == all)
+        rest();
+    if (!connect_all(l))
+        return false;
+    load_usage_read(l->options->pid, &u);
+    figure(l, "rss_used_per_connection", ((double)u.rss - l->rss_before) / l->connections);
     return true;
 }
 
@@ -292,6 +309,8 @@ static bool measure(struct load *l)
     if (!publish_for(l, o->warmup))
         return false;
     drain(l);
+    if (o->cycle && !cycle(l))
+        return false;
     load_publisher_forget(l->publisher);
     received = atomic_load(&l->counts->received);
     reads = atomic_load(&l->counts->reads);

@@ -35,6 +35,7 @@ static size_t table(struct load_options *o, struct option *t)
         {"--warmup", RATE, &o->warmup, "seconds before measuring (2)"},
         {"--duration", RATE, &o->duration, "seconds measured (10)"},
         {"--idle", RATE, &o->idle, "seconds without publications behind connecting (0)"},
+        {"--cycle", FLAG, &o->cycle, "behind the warmup reset every connection once"},
         {"--connects", RATE, &o->connects, "subscribers that come for a while, a second"},
         {"--stops", RATE, &o->stops, "streams ended in order, a second"},
         {"--kills", RATE, &o->kills, "connections reset, a second"},

@@ -15,7 +15,7 @@ struct load_options {
     double connects, stops, kills, stalls; /* a second */
     uint64_t away_ms, stay_ms, stall_ms, poll_gap_us, grace_ms;
     const char *key, *csv, *label, *path;
-    bool history, floor, json, allow_loss;
+    bool history, cycle, floor, json, allow_loss;
     char run[24]; /* a name no earlier run had */
 };
 

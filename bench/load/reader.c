@@ -102,6 +102,14 @@ static void read_on(struct load_reader *r, uint64_t now_us)
 
 /* ---- the thread ----------------------------------------------------------------------------- */
 
+/* Every connection is reset; who was on it comes back. */
+static void cycle(struct load_reader *r)
+{
+    for (uint32_t i = 0; i < r->slots_n; i++)
+        load__slot_close(&r->slots[i], true);
+    r->cycled = true;
+}
+
 /* Every connection ends: in order or by reset, in turn. */
 static void leave(struct load_reader *r)
 {
@@ -120,6 +128,8 @@ static void tick(struct load_reader *r, int order)
         leave(r);
         return;
     }
+    if (order == LOAD_CYCLE && !r->cycled)
+        cycle(r);
     bring_back(r, now_us);
     see_off(r, now_us);
     read_on(r, now_us);

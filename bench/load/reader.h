@@ -61,6 +61,7 @@ struct load_code {
 enum load_order {
     LOAD_RUN,    /* bring everybody back who is away */
     LOAD_CHURN,  /* and play the churn */
+    LOAD_CYCLE,  /* reset every connection, once; then as LOAD_RUN */
     LOAD_LEAVE,  /* close everything */
     LOAD_RETURN, /* end the thread */
 };

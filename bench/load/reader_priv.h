@@ -60,6 +60,7 @@ struct load_reader {
     size_t codes_n;
     char complaint[200];
     _Atomic int order;
+    bool cycled; /* LOAD_CYCLE was done */
     pthread_t thread;
     int epoll;
 

@@ -160,6 +160,13 @@ def test_fan_out(gush):
     assert figures["server_cpu_us_per_delivery"] > 0 and figures["server_rss_mb"] > 1
 
 
+def test_everybody_is_cut_off_once(gush):
+    status, figures = load(*against(gush), "--grpc", 20, "--sse", 20, "--streams", 4, "--cycle",
+                           "--rate", 50, "--warmup", 0.2, "--duration", 0.5)
+    assert status == 0, figures
+    assert figures["deliveries"] == 40 * 25 and "rss_used_per_connection" in figures
+
+
 def test_late_server_is_late():
     """Latency counts from the intended moment: a server that stood still for a second cannot look
     fast because the publisher had to wait for it."""
@@ -194,5 +201,6 @@ def test_soak_for_ten_seconds(tmp_path):
     scale = ["--deliveries", "2000", "--scale", "0.2"] if sanitized() else []
     run = subprocess.run([REPOSITORY / "bench/soak.py", "10", "--no-slope",
                           "--out", tmp_path, *scale], capture_output=True, text=True,
-                         timeout=TIMEOUT_S, env=dict(os.environ, GUSH=str(BINARY), GUSH_LOAD=str(LOAD)))
+                         timeout=TIMEOUT_S,
+                         env=dict(os.environ, GUSH=str(BINARY), LOAD=str(LOAD)))
     assert run.returncode == 0, run.stdout + run.stderr
