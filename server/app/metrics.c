@@ -170,6 +170,41 @@ static void set_queues(struct gush_metrics *m, const struct gush_slow_sum *sums,
     gush_metrics_set(m, GUSH_METRIC_QUEUE_BYTES, GUSH_AT(t), sums[t].bytes);
 }
 
+/* Where the gate's reasons stand among labels. */
+static const uint32_t refusals[GUSH_GATE_REASONS_N] = {
+#define X(name, text) [GUSH_GATE_##name] = GUSH_REFUSAL_##name,
+    GUSH_GATE_REASONS(X)
+#undef X
+};
+_Static_assert((int)GUSH_GATE_REASONS_N == (int)GUSH_REFUSALS_N, "every reason has its label");
+
+static void set_gate(struct gush_metrics *m, uint32_t listener, struct gush_gate *gate)
+{
+    struct gush_gate_stats stats = gush_gate_stats(gate);
+
+    gush_metrics_set(m, GUSH_METRIC_GATE_ACCEPTED, GUSH_AT(listener), stats.accepted);
+    gush_metrics_set(m, GUSH_METRIC_GATE_ADMITTED, GUSH_AT(listener), stats.admitted);
+    gush_metrics_set(m, GUSH_METRIC_GATE_OPEN, GUSH_AT(listener), stats.open);
+    gush_metrics_set(m, GUSH_METRIC_GATE_WAITING, GUSH_AT(listener), stats.waiting);
+    for (size_t i = 0; i < GUSH_GATE_REASONS_N; i++)
+        gush_metrics_set(m, GUSH_METRIC_GATE_REFUSED, GUSH_AT(listener, refusals[i]),
+                         stats.refused[i]);
+}
+
+static void set_gates(struct gush_metrics *m, const struct gush_app *app)
+{
+    static const char *const names[GUSH_LISTENERS_N] = {
+#define X(id, text) [GUSH_LISTENER_##id] = (text),
+        GUSH_METRICS_LISTENER_MAP(X)
+#undef X
+    };
+
+    for (size_t d = 0; d < app->doors_n; d++)
+        for (uint32_t i = 0; i < GUSH_LISTENERS_N; i++)
+            if (app->doors[d].gate && strcmp(app->doors[d].name, names[i]) == 0)
+                set_gate(m, i, app->doors[d].gate);
+}
+
 static void write_metrics(struct asking *a, struct gush_buf *out)
 {
     struct gush_metrics *m = gush_node_metrics(a->app->node);
@@ -179,6 +214,7 @@ static void write_metrics(struct asking *a, struct gush_buf *out)
         set_queues(m, a->slow.sums, "uni_sse");
     if (a->app->config->uni_grpc.enabled)
         set_queues(m, a->slow.sums, "uni_grpc");
+    set_gates(m, a->app);
     process_memory(m);
     process_time(m);
     process_descriptors(m);

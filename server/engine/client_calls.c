@@ -268,9 +268,10 @@ static bool is_meant(const struct gush_client *c, const struct gush_clients_call
         return false;
     if (call->client.n && !gush_span_eq(call->client, gush_client_id(c)))
         return false;
+    if (call->session.n == 0)
+        return true;
     gush_uuid_format(c->session, session);
-    return call->session.n == 0 ||
-           gush_span_eq(call->session, gush_span_of(session, sizeof session));
+    return gush_span_eq(call->session, gush_span_of(session, sizeof session));
 }
 
 static void act(struct gush_client *c, struct gush_clients_call *call)

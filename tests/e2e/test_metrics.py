@@ -1,0 +1,210 @@
+"""/metrics in the words of the reference, the same figures in Info, and /debug/slow."""
+import json
+import re
+
+import pytest
+
+from consume import Consume, position
+from server import ApiError, wait_until
+from sse import Sse
+
+ON = {"prometheus": {"enabled": True}}
+SERIES = re.compile(r'^([a-z_]+)(?:\{(.*)\})? (\S+)$')
+LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
+
+# Of the families that exist here: type and labels, from the table of the reference.
+FAMILIES = {
+    "centrifugo_node_num_clients": ("gauge", set()),
+    "centrifugo_node_num_users": ("gauge", set()),
+    "centrifugo_node_num_subscriptions": ("gauge", set()),
+    "centrifugo_node_num_channels": ("gauge", set()),
+    "centrifugo_node_num_nodes": ("gauge", set()),
+    "centrifugo_node_build": ("gauge", {"version"}),
+    "centrifugo_node_action_count": ("counter", {"action", "channel_namespace"}),
+    "centrifugo_node_messages_sent_count": ("counter", {"type", "channel_namespace"}),
+    "centrifugo_node_messages_received_count": ("counter", {"type", "channel_namespace"}),
+    "centrifugo_node_client_connection_limit": ("counter", set()),
+    "centrifugo_client_command_duration_seconds_histogram":
+        ("histogram", {"method", "channel_namespace"}),
+    "centrifugo_client_num_server_unsubscribes": ("counter", {"code", "channel_namespace"}),
+    "centrifugo_client_num_server_disconnects": ("counter", {"code"}),
+    "centrifugo_client_recover":
+        ("counter", {"recovered", "channel_namespace", "has_recovered_publications"}),
+    "centrifugo_client_recovered_publications": ("histogram", {"channel_namespace"}),
+    "centrifugo_client_connections_accepted":
+        ("counter", {"transport", "accept_protocol", "client_name", "client_version"}),
+    "centrifugo_client_connections_inflight":
+        ("gauge", {"transport", "accept_protocol", "client_name", "client_version"}),
+    "centrifugo_client_subscriptions_accepted": ("counter", {"client_name", "channel_namespace"}),
+    "centrifugo_client_subscriptions_inflight": ("gauge", {"client_name", "channel_namespace"}),
+    "centrifugo_transport_messages_sent":
+        ("counter", {"transport", "frame_type", "channel_namespace"}),
+    "centrifugo_transport_messages_sent_size":
+        ("counter", {"transport", "frame_type", "channel_namespace"}),
+    "centrifugo_broker_publish_suppressed_count": ("counter", {"reason", "channel_namespace"}),
+    "centrifugo_api_command_duration_seconds_histogram": ("histogram", {"protocol", "method"}),
+    "centrifugo_api_command_errors_total": ("counter", {"protocol", "method", "error"}),
+}
+
+
+class Page:
+    def __init__(self, server):
+        status, headers, body = server.http("GET", "/metrics")
+        assert status == 200
+        assert headers["Content-Type"] == \
+            "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
+        self.types, self.labels, self.values = {}, {}, {}
+        for line in body.decode().splitlines():
+            if line.startswith("# TYPE "):
+                name, kind = line[7:].split()
+                assert name not in self.types, f"{name} has two heads"
+                self.types[name] = kind
+            elif not line.startswith("# HELP "):
+                self.add(*SERIES.match(line).groups())
+
+    def add(self, name, labels, value):
+        labels = dict(LABEL.findall(labels or ""))
+        family = re.sub("_(bucket|sum|count)$", "", name) if name not in self.types else name
+        self.labels.setdefault(family, set()).update(set(labels) - {"le"})
+        key = (name, frozenset(labels.items()))
+        assert key not in self.values, f"{key} twice"
+        self.values[key] = float(value)
+
+    def value(self, name, **labels):
+        """The only series of |name| with these labels, or 0."""
+        found = [value for (series, of), value in self.values.items()
+                 if series == name and set(labels.items()) <= of]
+        assert len(found) <= 1, found
+        return found[0] if found else 0
+
+
+def test_off_by_default(gush):
+    assert gush.http("GET", "/metrics")[0] == 404
+
+
+def test_on_the_internal_listener_only(start):
+    server = start(dict(ON, http_server={"internal_address": "127.0.0.1", "internal_port": "0"}))
+    external = dict(server.ports)
+    assert server.http("GET", "/metrics")[0] == 404
+    server.ports["http"] = external["http_internal"]
+    assert server.http("GET", "/metrics")[0] == 200
+    assert server.http("POST", "/metrics")[0] == 200  # as the reference: any method
+
+
+def test_what_happens_is_counted(start):
+    server = start(merged_with_histogram())
+    port = server.ports["http"]
+    with Sse(port, {"subs": {"c": {}, "hist:a": {}}}) as web, Consume(server, ["c", "who:1"]) as rpc:
+        server.publish("c", b'{"a":1}')
+        first = server.publish("hist:a", b'{"a":1}', idempotency_key="x")
+        server.publish("hist:a", b'{"a":1}', idempotency_key="x")
+        web.push(), web.push(), rpc.push()
+        with pytest.raises(ApiError):
+            server.publish("nowhere:c", b"1")
+        server.api()("History", channel="hist:a", limit=1)
+        server.api()("Unsubscribe", channel="c", user="")
+        web.push()
+        wait_until(lambda: Page(server).value("centrifugo_transport_messages_sent",
+                                              frame_type="push_unsubscribe",
+                                              transport="uni_grpc") == 1)
+        page = Page(server)
+        inflight = "centrifugo_client_connections_inflight"
+        assert page.value(inflight, transport="uni_sse") == 1
+        assert page.value(inflight, transport="uni_grpc") == 1
+        assert page.value("centrifugo_node_num_clients") == 2
+        assert page.value("centrifugo_node_num_subscriptions") == 2
+        # {"channel":"c","pub":{"data":{"a":1}}} and one with offset and epoch
+        size = len('{"channel":"c","pub":{"data":{"a":1}}}') + \
+            len('{"channel":"hist:a","pub":{"data":{"a":1},"offset":1,"epoch":""}}') + len(first.epoch)
+        sent = dict(transport="uni_sse", frame_type="push_publication")
+        assert page.value("centrifugo_transport_messages_sent", **sent) == 2
+        assert page.value("centrifugo_transport_messages_sent_size", **sent) == size
+        assert page.value("centrifugo_client_num_server_unsubscribes", code="2000") == 2
+        assert page.value("centrifugo_node_messages_sent_count", type="publication") == 3
+        assert page.value("centrifugo_node_messages_received_count", type="publication") == 2
+        assert page.value("centrifugo_node_messages_sent_count", type="join") == 1
+        assert page.value("centrifugo_broker_publish_suppressed_count", reason="idempotency") == 1
+        assert page.value("centrifugo_node_action_count", action="history") == 1
+        assert page.value("centrifugo_api_command_errors_total", method="publish", error="102",
+                          protocol="grpc") == 1
+        assert page.value("centrifugo_api_command_duration_seconds_histogram_count",
+                          method="publish", protocol="grpc") == 4
+        assert page.value("centrifugo_api_command_duration_seconds_histogram_bucket",
+                          method="publish", protocol="grpc", le="+Inf") == 4
+        assert page.value("process_resident_memory_bytes") > 1 << 20
+        assert page.value("gush_gate_open", listener="uni_grpc") == 1
+        server.api()("Disconnect", user="")
+        assert web.disconnect()[0] == 3503
+    server.wait_clients(0)
+    with Consume(server, {"hist:a": position(0, first.epoch)}):
+        pass
+    server.wait_clients(0)
+    page = Page(server)
+    assert page.value("centrifugo_client_num_server_disconnects", code="3503") == 2
+    assert page.value("centrifugo_client_connections_inflight", transport="uni_sse") == 0
+    assert page.value("centrifugo_client_subscriptions_inflight") == 0
+    assert page.value("centrifugo_client_recover", recovered="yes",
+                      has_recovered_publications="yes") == 1
+    assert page.value("centrifugo_client_recovered_publications_sum") == 1
+    for name, (kind, labels) in FAMILIES.items():
+        if name != "centrifugo_node_client_connection_limit":
+            assert name in page.types, name
+        assert page.types.get(name, kind) == kind
+        assert page.labels.get(name, labels) == labels, name
+    strange = [name for name in page.types
+               if name.startswith("centrifugo_") and name not in FAMILIES]
+    assert not strange
+
+
+def merged_with_histogram():
+    return {"prometheus": {"enabled": True, "recovered_publications_histogram": True}}
+
+
+def test_info_tells_the_last_interval(start):
+    server = start({"node": {"info_metrics_aggregate_interval": "1s"}})
+    published = "centrifugo.node.messages_sent_count.type.publication"
+
+    def metrics():
+        return server.api()("Info").nodes[0].metrics
+
+    assert metrics().interval == 1
+    assert metrics().items["centrifugo.node.num_clients"] == 0  # the first snapshot is there at once
+    with Consume(server, ["c"]) as rpc:
+        for _ in range(5):
+            server.publish("c", b"1")
+            rpc.pub()
+        wait_until(lambda: metrics().items["centrifugo.node.num_clients"] == 1)
+    assert not [key for key in metrics().items if not key.startswith("centrifugo.")]
+    # Differences: what was counted once is not told for ever.
+    wait_until(lambda: metrics().items[published] == 0 and
+               metrics().items["centrifugo.node.num_clients"] == 0)
+    assert metrics().items["centrifugo.transport.messages_sent.transport.uni_grpc."
+                           "frame_type.push_publication"] == 0
+
+
+def test_nobody_is_slow(gush):
+    with Consume(gush, ["c"]):
+        slow = json.loads(gush.http("GET", "/debug/slow")[2])
+    assert slow == {"waiting": 0, "messages": 0, "bytes": 0, "slowest": []}
+
+
+def test_who_is_slow_is_named(start):
+    server = start({"client": {"queue_max_size": 1 << 24}})
+    streams = [Sse(server.ports["http"], {"subs": {channel: {}}}, receive_buffer=4096)
+               for channel in ["c"] * 30 + ["d"]]
+    for _ in range(100):
+        server.publish("c", b'"%s"' % (b"x" * 60000))
+    for _ in range(150):
+        server.publish("d", b'"%s"' % (b"x" * 60000))
+    slow = wait_until(lambda: (lambda s: s if s["waiting"] == 31 else None)(
+        json.loads(server.http("GET", "/debug/slow")[2])))
+    assert len(slow["slowest"]) == 20, "a bounded list"
+    first = slow["slowest"][0]
+    assert first["channel"] == "d" and first["transport"] == "uni_sse" and first["user"] == ""
+    assert first["client"] == streams[-1].connect["client"]
+    assert [one["bytes"] for one in slow["slowest"]] == \
+        sorted((one["bytes"] for one in slow["slowest"]), reverse=True)
+    assert slow["bytes"] > sum(one["bytes"] for one in slow["slowest"])
+    for stream in streams:
+        stream.close()
+    server.wait_clients(0)
