@@ -31,7 +31,7 @@ tsan||build_preset tsan -DGUSH_TESTS=ON
 unit-tsan|tsan|run_ctest tsan -L "^unit$"
 stress|tsan|run_ctest tsan -L "^stress$"
 e2e|dev|run_pytest dev --ignore=test_browser.py --ignore=test_quickstart.py
-e2e-release|release|run_pytest release test_readers.py test_recovery.py test_bad_input.py
+e2e-release|release|run_pytest release test_readers.py test_recovery.py test_bad_input.py grpc_hostile
 e2e-tsan|tsan|run_pytest tsan test_delivery.py test_recovery.py test_presence.py
 browser|dev|run_pytest dev test_browser.py
 quickstart|release|run_pytest release test_quickstart.py
