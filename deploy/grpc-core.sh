@@ -71,13 +71,15 @@ import sys
 root = pathlib.Path(sys.argv[1])
 listed = runpy.run_path(root / "src/python/grpcio/grpc_core_dependencies.py")["CORE_SOURCE_FILES"]
 # OpenSSL and zlib are the system's, which has them patched. A server needs nothing of xDS and of
-# balancing: half of the files.
+# balancing: a third of the files.
 left_out = ("third_party/boringssl", "third_party/zlib", "src/core/xds/", "src/core/resolver/xds/",
             "src/core/load_balancing/xds/", "src/core/load_balancing/rls/",
             "src/core/load_balancing/ring_hash/", "src/core/load_balancing/outlier_detection/",
             "src/core/load_balancing/priority/", "src/core/load_balancing/weighted",
             "src/core/load_balancing/round_robin/",
-            "src/core/ext/upbdefs-gen/", "src/core/ext/upb-gen/envoy/",
+            "src/core/ext/upbdefs-gen/envoy/", "src/core/ext/upb-gen/envoy/",
+            "src/core/handshaker/http_connect/xds_", "src/core/resolver/google_c2p/",
+            "src/core/server/xds_",
             "src/core/ext/filters/rbac/", "src/core/ext/filters/stateful_session/",
             "src/core/ext/filters/gcp_authentication/",
             "src/core/credentials/transport/xds/", "src/core/util/windows/",
