@@ -257,7 +257,7 @@ uint32_t gush_outbox_drop(struct gush_outbox *q, const struct gush_hash_key *has
 
 /* ---- whose it is ----------------------------------------------------------------------------- */
 
-#define LOOKS      512 /* at so many entries, evenly */
+#define LOOKS      512 /* at so many entries */
 #define CANDIDATES 8
 
 struct candidate {
@@ -290,12 +290,18 @@ static void weigh(struct candidate *list, const struct gush_delivery *d, uint64_
 const struct gush_delivery *gush_outbox_largest(const struct gush_outbox *q)
 {
     struct candidate list[CANDIDATES] = {{NULL, 0}};
-    uint32_t step = q->n / LOOKS + 1;
+    uint32_t looks = q->n < LOOKS ? q->n : LOOKS;
     size_t best = 0;
 
-    for (uint32_t i = 0; i < q->n; i += step)
-        if (!is_own(entry(q, i)))
-            weigh(list, delivery_of(entry(q, i)), entry(q, i)->bytes_n);
+    for (uint32_t i = 0; i < looks; i++) {
+        /* Multiples of the golden ratio are spread evenly, and in step with no pattern. */
+        uint64_t part = (uint32_t)(i * 2654435769u);
+        const struct gush_outbox_entry *e =
+            entry(q, looks == q->n ? i : (uint32_t)(part * q->n >> 32));
+
+        if (!is_own(e))
+            weigh(list, delivery_of(e), e->bytes_n);
+    }
     for (size_t i = 1; i < CANDIDATES; i++)
         if (list[i].weight > list[best].weight)
             best = i;

@@ -191,6 +191,72 @@ static void everybody_is_told_to_go(void **state) /* spec: client protocol 18, s
     assert_nothing_lives(w);
 }
 
+/* Of |peers|, every fourth of which is on the second lane. */
+static size_t told_n(struct peer *const peers[40], bool second)
+{
+    size_t n = 0;
+
+    for (unsigned i = 0; i < 40; i++)
+        n += (i % 4 == 0) == second && peers[i]->client == NULL;
+    return n;
+}
+
+static void a_share_of_every_lane_is_told(void **state)
+{
+    struct world *w = world_with(state, CONFIG(""), 2, NULL);
+
+    struct peer *peers[40];
+
+    for (unsigned i = 0; i < 40; i++) {
+        peers[i] = peer_on(w, i % 4 == 0, GUSH_FORM_PUSH_JSON);
+        peer_connect(peers[i], "{\"subs\":{\"a\":{}}}");
+    }
+    gush_node_disconnect_share(w->node, 3001, GUSH_NODE_EVERYBODY / 2);
+    settle(w);
+    assert_int_equal(told_n(peers, false), 15);
+    assert_int_equal(told_n(peers, true), 5);
+    gush_node_disconnect_share(w->node, 3001, GUSH_NODE_EVERYBODY / 2); /* they are gone already */
+    settle(w);
+    assert_int_equal(told_n(peers, false) + told_n(peers, true), 20);
+    gush_node_disconnect_share(w->node, 3001, GUSH_NODE_EVERYBODY / 10 * 8);
+    settle(w);
+    assert_int_equal(told_n(peers, false), 23); /* of 30, rounded down */
+    gush_node_disconnect_share(w->node, 3001, GUSH_NODE_EVERYBODY);
+    settle(w);
+    assert_nothing_lives(w);
+}
+
+static void who_is_told_has_heard_what_came_before(void **state)
+{
+    struct world *w = world_with(state, CONFIG(""), 2, NULL);
+    struct peer *here = peer_on(w, 0, GUSH_FORM_PUSH_JSON), *there;
+    struct publishing some[20];
+
+    peer_connect(here, "{\"subs\":{\"a\":{}}}");
+    there = peer_on(w, 1, GUSH_FORM_PUSH_JSON);
+    peer_connect(there, "{\"subs\":{\"a\":{}}}");
+    flood(w, some, 20, "[1]");
+    gush_node_disconnect_all(w->node, 3001);
+    settle(w);
+    assert_int_equal(here->heard_n, 1 + 20 + 1);
+    assert_int_equal(there->heard_n, 1 + 20 + 1);
+}
+
+static void a_closed_node_sends_newcomers_away(void **state)
+{
+    struct world *w = world_with(state, CONFIG(""), 1, NULL);
+    struct peer *before = peer_new(w, "{\"subs\":{\"a\":{}}}");
+
+    assert_false(gush_node_closed(w->node));
+    gush_node_close(w->node);
+    assert_true(gush_node_closed(w->node));
+    struct peer *after = peer_new(w, "{\"subs\":{\"a\":{}}}");
+    expect(after, "{\"disconnect\":{\"code\":3001,\"reason\":\"shutdown\"}}");
+    assert_int_equal(after->close_code, 3001);
+    expect_connected(before);
+    expect_open(before);
+}
+
 static void an_empty_node_has_nobody_to_tell(void **state)
 {
     struct world *w = world_with(state, CONFIG(""), 2, NULL);
@@ -286,6 +352,9 @@ int main(void)
         world_test(one_lane_behind_holds_the_doors_of_all),
         world_test(the_backlog_never_drifts),
         world_test(everybody_is_told_to_go),
+        world_test(a_share_of_every_lane_is_told),
+        world_test(who_is_told_has_heard_what_came_before),
+        world_test(a_closed_node_sends_newcomers_away),
         world_test(an_empty_node_has_nobody_to_tell),
         world_test(what_is_alive_is_counted_over_all_lanes),
         cmocka_unit_test_teardown(a_node_ends_with_its_streams, no_world),

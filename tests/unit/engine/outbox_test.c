@@ -1,4 +1,6 @@
 /* The queue of one connection: order, what may be dropped and what never, flights, age. */
+#include "server/codec/push_encode.h"
+
 #include "server/engine/outbox.h"
 
 #include "tests/unit/engine/harness.h"
@@ -96,6 +98,117 @@ static const char *contents(const struct box *b)
     assert_int_equal(bytes_n, b->q.bytes_n);
     return text;
 }
+
+/* ---- what is counted ------------------------------------------------------------------------- */
+
+static void a_frame_is_its_message_and_its_framing(void **state)
+{
+    static const struct {
+        enum gush_form form;
+        enum gush_framing framing;
+    } forms[] = {{GUSH_FORM_GRPC, GUSH_FRAMING_NONE},
+                 {GUSH_FORM_PUSH_JSON, GUSH_FRAMING_NONE},
+                 {GUSH_FORM_SSE, GUSH_FRAMING_SSE},
+                 {GUSH_FORM_SSE_CHUNKED, GUSH_FRAMING_SSE_CHUNKED},
+                 {GUSH_FORM_REPLY_PROTOBUF, GUSH_FRAMING_VARINT}};
+    char *text = gush_alloc(5000);
+
+    (void)state;
+    memset(text, '1', 5000);
+    /* Around every power of 16 and of 128, where a size gets one digit more. */
+    for (size_t n = 1; n < 5000; n++)
+        for (size_t i = 1; i < 5; i++) {
+            struct gush_pub pub = {.data = gush_span_of(text, n)};
+            struct gush_push push = {
+                .kind = GUSH_PUSH_PUB, .channel = GUSH_SPAN_LIT("a"), .u.pub = &pub};
+            struct gush_bytes *bare = NULL, *framed = NULL;
+            enum gush_form form = i == 4 ? GUSH_FORM_GRPC : GUSH_FORM_PUSH_JSON;
+
+            assert_int_equal(gush_push_encode(&push, form, &bare), GUSH_OK);
+            assert_int_equal(gush_push_encode(&push, forms[i].form, &framed), GUSH_OK);
+            uint32_t message_n = gush_outbox_message_n(forms[i].framing, framed->n);
+            /* A reply wraps the push: one tag, one length. */
+            uint32_t wrap = i == 4 ? 1 + (bare->n > 127 ? 2 : 1) : 0;
+            assert_int_equal(message_n, bare->n + wrap);
+            gush_bytes_unref(bare);
+            gush_bytes_unref(framed);
+        }
+    gush_free(text);
+}
+
+static void only_shared_frames_are_tallied(void **state)
+{
+    gush_metrics_cell frames[GUSH_FRAMES_N] = {0}, bytes[GUSH_FRAMES_N] = {0};
+    struct box b;
+
+    (void)state;
+    open_box(&b);
+    put(&b, 0, GUSH_QUEUE_DISCONNECT);
+    put_own(&b);
+    put(&b, 1, GUSH_QUEUE_DISCONNECT);
+    put(&b, 1, GUSH_QUEUE_DISCONNECT); /* is not among the first three */
+    gush_outbox_tally(&b.q, 3, GUSH_FRAMING_NONE, frames, bytes);
+    for (unsigned i = 0; i < GUSH_FRAMES_N; i++)
+        assert_int_equal(frames[i], i == GUSH_FRAME_PUSH_PUBLICATION ? 2 : 0);
+    assert_int_equal(bytes[GUSH_FRAME_PUSH_PUBLICATION],
+                     2 * strlen("{\"channel\":\"a\",\"pub\":{\"data\":0}}"));
+    close_box(&b);
+}
+
+static void note_dropped(void *arg, const struct gush_delivery *d)
+{
+    struct gush_span name = gush_delivery_channel(d);
+
+    strncat(arg, (const char *)name.p, name.n);
+}
+
+static void who_is_dropped_is_told(void **state)
+{
+    char dropped[16] = "";
+    struct box b;
+
+    (void)state;
+    open_box(&b);
+    put(&b, 2, GUSH_QUEUE_DROP_OLDEST);
+    put(&b, 0, GUSH_QUEUE_DISCONNECT);
+    put(&b, 1, GUSH_QUEUE_DROP_OLDEST);
+    assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0, note_dropped, dropped), 2);
+    assert_string_equal(dropped, "cb");
+    close_box(&b);
+}
+
+static void the_largest_channel_is_found_among_many(void **state)
+{
+    struct gush_bytes *names[40];
+    struct box b;
+
+    (void)state;
+    open_box(&b);
+    assert_null(gush_outbox_largest(&b.q));
+    put_own(&b);
+    assert_null(gush_outbox_largest(&b.q));
+    for (unsigned i = 0; i < 40; i++) {
+        char name[8];
+        (void)snprintf(name, sizeof(name), "n%u", i);
+        names[i] = gush_bytes_copy(gush_span_str(name));
+    }
+    /* One in four is of "b"; each of the others has much less. */
+    struct gush_bytes *a = b.names[0];
+    for (unsigned i = 0; i < 2000; i++) {
+        b.names[0] = names[i * 7 % 40];
+        put(&b, i % 4 == 0, GUSH_QUEUE_DISCONNECT);
+    }
+    b.names[0] = a;
+    struct gush_span largest = gush_delivery_channel(gush_outbox_largest(&b.q));
+    assert_int_equal(largest.n, 1);
+    assert_int_equal(largest.p[0], 'b');
+    gush_outbox_clear(&b.q);
+    for (unsigned i = 0; i < 40; i++)
+        gush_bytes_unref(names[i]);
+    close_box(&b);
+}
+
+/* ---- order, dropping, flights ---------------------------------------------------------------- */
 
 static void an_empty_queue_has_no_age_and_nothing_to_drop(void **state)
 {
@@ -347,6 +460,10 @@ static void a_cache_belongs_to_one_form_and_ends_with_the_letter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_frame_is_its_message_and_its_framing),
+        cmocka_unit_test(only_shared_frames_are_tallied),
+        cmocka_unit_test(who_is_dropped_is_told),
+        cmocka_unit_test(the_largest_channel_is_found_among_many),
         cmocka_unit_test(an_empty_queue_has_no_age_and_nothing_to_drop),
         cmocka_unit_test(what_goes_in_first_comes_out_first),
         cmocka_unit_test(a_large_ring_is_given_back_when_empty),
