@@ -191,7 +191,7 @@ static void first_bytes_in_pieces(void **state)
     await_waiting(1);
     for (size_t i = 0; i < strlen(FIRST); i++) {
         assert_int_equal(stats().admitted, 0);
-        wire_send_n(&w[0], FIRST + i, 1);
+        wire_send_n(&w[0], &FIRST[i], 1);
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL); /* mostly one segment each */
     }
     await_event();
