@@ -24,7 +24,7 @@ COLUMNS = [
 
 
 def cell(figures, key, form):
-    value = statistics.median(f.get(key, 0) for f in figures)
+    value = statistics.median(f[key] for f in figures)
     return form.format(value) if form else f"{value / 1000:.1f}"
 
 
@@ -38,11 +38,12 @@ def spread(figures, key):
 def table(name, results):
     key = COLUMNS[0][0]
     first = statistics.median(f[key] for f in next(iter(results.values())))
-    titles = [title for _, title, _ in COLUMNS]
+    columns = [c for c in COLUMNS if all(c[0] in f for fs in results.values() for f in fs)]
+    titles = [title for _, title, _ in columns]
     rows = ["| " + " | ".join(["load", "server", *titles, "spread", "Gush's ratio"]) + " |",
             "|" + "---|" * (len(titles) + 4)]
     for kind, figures in results.items():
-        cells = [cell(figures, k, form) for k, _, form in COLUMNS]
+        cells = [cell(figures, k, form) for k, _, form in columns]
         # Lost messages do not hide behind a median.
         cells[-1] = f"{sum(f['lost'] for f in figures):.0f}"
         own = statistics.median(f[key] for f in figures)

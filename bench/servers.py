@@ -46,7 +46,10 @@ def prefix(core):
 class Server:
     def __init__(self, kind, config=None, env=None):
         """|config|: instead of bench/gush.json, as a dictionary."""
-        self.kind = kind
+        self.kind, self.ports = kind, dict.fromkeys(PORTS, 0)
+        for binary in (self.command("")[0], LOAD):
+            if not os.access(binary, os.X_OK):
+                raise SystemExit(f"{binary} is missing: build the release preset, or see servers.py")
         self.ports = dict(zip(PORTS, free_ports(len(PORTS))))
         self.directory = tempfile.TemporaryDirectory(prefix="gush-bench-")
         self.log_path = pathlib.Path(self.directory.name) / "log"
@@ -68,7 +71,7 @@ class Server:
         if self.kind == "floor":
             return [str(LOAD), "floor", str(self.ports["http"])]
         if self.kind == "centrifugo":
-            return [os.environ["CENTRIFUGO"], "-c", str(config)]
+            return [os.environ.get("CENTRIFUGO", "centrifugo ($CENTRIFUGO)"), "-c", str(config)]
         return [str(GUSH), "-c", str(config)]
 
     def wait_ready(self):
