@@ -25,8 +25,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 MIB = 1 << 20
 ROUNDS = 20        # of the healthy client, at least, during an attack
 NEWCOMER_EVERY = 4  # rounds
-ATTACK_LIMIT_S = 45
+ATTACK_LIMIT_S = 300 if FULL else 45
 CALM_LIMIT_S = 15
+LOG_LIMIT = 1 << 18  # bytes that strangers can make the server write, in these volumes
 CHANNEL = "healthy"
 
 
@@ -223,6 +224,9 @@ def besiege(server, attack, judge_memory=True, newcomers=True, during=None):
                 failure = (failure or "") + f"; afterwards: {error}".splitlines()[0]
         result.update(mib_before=memory.before // MIB, mib_peak=memory.peak() // MIB,
                       mib_after=server.rss() // MIB)
+    result["log_bytes"] = server.log_path.stat().st_size
+    if failure is None and result["log_bytes"] > LOG_LIMIT:
+        failure = "the log is full of it"
     note(**result, verdict=failure or "stands")
     assert failure is None, result | {"failure": failure}
     return result
