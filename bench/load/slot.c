@@ -17,8 +17,9 @@
 /* A server that does not take a request within this time is not served any longer. */
 #define WRITE_TIMEOUT_MS 10000
 #define SMALL_BUFFER     4096
-/* With less, TCP on loopback (its segments are 64 KiB) slows down to a few KiB a second: streams
- * that share a connection could never catch up again. */
+/* With 4 KiB, connections that several streams share were seen to fall to 20 KiB a second once they
+ * had been stopped (the window is far below a segment of loopback, 64 KiB): too slow to catch up.
+ */
 #define SMALL_BUFFER_GRPC 65536
 #define DROPS_TOLD        10
 /* After a stall a reader reads for so many times as long before it stalls again. */
