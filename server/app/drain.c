@@ -31,7 +31,7 @@
 #define ANSWER_PART 4    /* API calls under way get a quarter before it begins */
 /* Clients' queues have 5 s to be written. Whoever is there after that is a gRPC stream on a socket
  * that takes nothing: the library gives such a stream back only with its connection. */
-#define GOODBYE_MS 5500u
+#define GOODBYE_US UINT64_C(5500000)
 
 static uint64_t live_clients(const struct gush_app *app)
 {
@@ -93,8 +93,8 @@ static void end_clients(const struct gush_app *app, uint64_t until_us)
         else if (may > told)
             gush_node_disconnect_share(app->node, GUSH_DISCONNECT_SHUTDOWN,
                                        (uint32_t)(may * GUSH_NODE_EVERYBODY / n));
-        if (may == n && !all_told && until_us > now_us + GOODBYE_MS * 1000)
-            until_us = now_us + GOODBYE_MS * 1000;
+        if (may == n && !all_told && until_us > now_us + GOODBYE_US)
+            until_us = now_us + GOODBYE_US;
         all_told = may == n;
         told = may;
         if (live_clients(app) == 0)
@@ -118,7 +118,7 @@ static void answer_calls(const struct gush_app *app, uint64_t until_us)
 /* The port at our end of the TCP connection |fd|; 0: it is none. */
 static uint16_t local_port(int fd)
 {
-    struct sockaddr_storage a;
+    struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
     socklen_t n = sizeof a;
     int type = 0;
     socklen_t type_n = sizeof type;

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -36,14 +37,14 @@ static void set(struct gush_metrics *m, enum gush_metric metric, uint64_t value)
 static void process_memory(struct gush_metrics *m)
 {
     FILE *f = fopen("/proc/self/statm", "re");
-    unsigned long virtual_pages, resident_pages;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    char line[128], *rest;
 
     if (f == NULL)
         return;
-    if (fscanf(f, "%lu %lu", &virtual_pages, &resident_pages) == 2) {
-        set(m, GUSH_METRIC_PROCESS_VIRTUAL, virtual_pages * page);
-        set(m, GUSH_METRIC_PROCESS_RESIDENT, resident_pages * page);
+    if (fgets(line, sizeof line, f) != NULL) {
+        set(m, GUSH_METRIC_PROCESS_VIRTUAL, strtoull(line, &rest, 10) * page);
+        set(m, GUSH_METRIC_PROCESS_RESIDENT, strtoull(rest, NULL, 10) * page);
     }
     fclose(f);
 }
