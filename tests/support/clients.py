@@ -34,6 +34,17 @@ LANGUAGES = {
 }
 
 
+_in_use = []  # lock files of what was built, open until this process ends
+
+
+def _locked(lock):
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @functools.lru_cache(maxsize=None)
 def _built(language):
     """(folder, "") or (None, why not)"""
@@ -41,13 +52,16 @@ def _built(language):
     out.mkdir(parents=True, exist_ok=True)
     log = BUILDS / f"{language}.log"
     began = time.monotonic()
-    # Two test runs at once share the folder, and the caches of the toolchain.
-    with open(BUILDS / f"{language}.lock", "w") as lock, open(log, "w+") as said:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    # Two test runs at once share the folder: one that wants to build waits for those that use it.
+    lock = open(BUILDS / f"{language}.lock", "w")
+    _in_use.append(lock)
+    wait_until(lambda: _locked(lock), LANGUAGES[language], f"{lock.name} is free")
+    with open(log, "w+") as said:
         done = subprocess.run([EXAMPLES / language / "build.sh", out], stdin=subprocess.DEVNULL,
                               stdout=said, stderr=said, timeout=LANGUAGES[language])
         said.seek(0)
         text = said.read().strip()
+    fcntl.flock(lock, fcntl.LOCK_SH)
     if done.returncode == TOOLCHAIN_MISSING:
         return None, f"{language}: {text.splitlines()[-1] if text else 'no toolchain'}"
     assert done.returncode == 0, f"{language}/build.sh: {done.returncode}\n{text[-6000:]}"
