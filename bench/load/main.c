@@ -252,11 +252,12 @@ static bool begin(struct load *l)
 {
     const struct load_options *o = l->options;
     struct load_usage before, after;
-    uint64_t began_ns = load_reader_now_ns(), idle_ns;
+    uint64_t began_ns = load_reader_now_ns(), idle_ns, connections;
     double n = (double)(o->subscribers[LOAD_GRPC] + o->subscribers[LOAD_SSE]);
 
-    l->connections = (double)((o->subscribers[LOAD_GRPC] + o->streams - 1) / o->streams +
-                              o->subscribers[LOAD_SSE]);
+    connections =
+        (o->subscribers[LOAD_GRPC] + o->streams - 1) / o->streams + o->subscribers[LOAD_SSE];
+    l->connections = (double)connections;
     load_usage_read(o->pid, &before);
     l->rss_before = (double)before.rss;
     load_reader_order(l->reader, LOAD_RUN);

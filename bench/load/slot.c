@@ -331,11 +331,12 @@ void load__slot_stop(struct load_slot *slot, struct load_sub *sub)
 
 void load__slot_stall(struct load_slot *slot, bool stall)
 {
-    struct epoll_event event = {.events = stall ? 0 : EPOLLIN, .data.ptr = slot};
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = slot};
 
     slot->stalled = stall;
     slot->was_stalled = true;
     slot->rested_us = load_reader_now_ns() / 1000 + RESTS * slot->reader->options->stall_ms * 1000;
     if (!slot->closed)
-        (void)epoll_ctl(slot->reader->epoll, EPOLL_CTL_MOD, slot->fd, &event);
+        (void)epoll_ctl(slot->reader->epoll, stall ? EPOLL_CTL_DEL : EPOLL_CTL_ADD, slot->fd,
+                        &event);
 }
