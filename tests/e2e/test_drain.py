@@ -84,8 +84,8 @@ def test_two_thousand_clients_lose_nothing(start, pace):
 
 
 def draining(start, **config):
-    """A server that takes a while to go: it tells three of its clients per second."""
-    server = start(merged({"shutdown": {"pace": 3, "timeout": "60s"}}, config))
+    """A server that takes two seconds to go: it tells ten of its clients per second."""
+    server = start(merged({"shutdown": {"pace": 10, "timeout": "60s"}}, config))
     crowd = Crowd(server.ports["http"], "c", 30)
     return server, crowd
 
@@ -218,7 +218,10 @@ def test_start_without_enough_threads_ends_clean(tmp_path):
         server = Server({"lanes": {"workers": 2, "grpc_workers": 2}},
                         env={"LD_PRELOAD": str(library), "NO_THREAD": str(nth),
                              "ASAN_OPTIONS": "verify_asan_link_order=0"})
-        server.start()  # its ports are open by then
+        try:
+            server.start()
+        except AssertionError:
+            pass  # its ports are open by then, but it may be gone already
         status, log = server.process.wait(20), server.log()
         assert status == 1 and "Sanitizer" not in log, log
         said += [line["error"] for line in server.log_lines() if line["message"] == "cannot start"]
