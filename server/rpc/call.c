@@ -2,6 +2,8 @@
 
 #include <grpc/byte_buffer.h>
 #include <grpc/slice_buffer.h>
+#include <grpc/support/alloc.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "server/base/mem.h"
@@ -21,6 +23,7 @@ struct gush_rpc_call {
     /* Operations whose tag is not back, and holds: the object lives while any is left. */
     uint32_t ops_n, holds_n;
     int cancelled;
+    int fd;        /* of its connection, open as long as the call lives; -1: not known */
     bool many;     /* the peer may send any number of messages */
     bool gzip;     /* answers are compressed: the peer does it, too */
     bool reading;  /* a message is asked for */
@@ -208,6 +211,18 @@ static struct gush__tag tag_for(void (*done)(struct gush__tag *tag, bool ok))
     return (struct gush__tag){.magic = gush__tag_MAGIC, .done = done};
 }
 
+/* Connections that were accepted by us are named "fd:N" by the library. */
+static int descriptor_of(grpc_call *core)
+{
+    char *peer = grpc_call_get_peer(core);
+    int fd = -1;
+
+    if (sscanf(peer, "fd:%d", &fd) != 1)
+        fd = -1;
+    gpr_free(peer);
+    return fd;
+}
+
 struct gush_rpc_call *gush__call_open(struct gush_rpc_server *server, struct gush_rpc_queue *q,
                                       grpc_call *core, const struct gush_rpc_service *service,
                                       const struct gush_rpc_verdict *verdict)
@@ -219,6 +234,7 @@ struct gush_rpc_call *gush__call_open(struct gush_rpc_server *server, struct gus
     call->note = verdict->note;
     call->many = verdict->many;
     call->core = core;
+    call->fd = descriptor_of(core);
     call->server = server;
     call->queue = q;
     call->service = service;
@@ -331,6 +347,7 @@ gush_err gush_rpc_call_send(struct gush_rpc_call *call, const struct gush_rpc_sl
     }
     op_message(q, &ops[ops_n++], grpc_slice_ref(slice_of(slice)),
                more ? GRPC_WRITE_BUFFER_HINT : 0);
+    gush_rpc_cork_write(&q->cork, call->fd);
     call->ops_n++;
     call->sending = true;
     if (!gush__queue_start(q, call->core, ops, ops_n, &call->send_tag, &ok)) {
@@ -368,6 +385,7 @@ void gush_rpc_call_finish(struct gush_rpc_call *call, struct gush_bytes *reply,
         status->data.send_status_from_server.status_details = &message;
         status->data.send_status_from_server.trailing_metadata_count = end->details.n > 0;
         status->data.send_status_from_server.trailing_metadata = &details;
+        gush_rpc_cork_write(&q->cork, call->fd);
         call->ops_n++;
         if (gush__queue_start(q, call->core, ops, ops_n, &call->finish_tag, &ok))
             call->ops_n--; /* never the last one */

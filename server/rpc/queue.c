@@ -216,6 +216,7 @@ static void *run_queue(void *arg)
             run_deferred(q);
             next_ms = GUSH_LANE_CALL_NOW;
         }
+        gush_rpc_cork_end(&q->cork);
         if (q->again)
             next_ms = GUSH_LANE_CALL_NOW;
     }
@@ -272,6 +273,7 @@ void gush_rpc_queue_free(struct gush_rpc_queue *q)
     }
     grpc_completion_queue_destroy(q->cq);
     grpc_byte_buffer_destroy(q->message);
+    gush_rpc_cork_fini(&q->cork);
     q->magic = GUSH_MAGIC_DEAD;
     gush_free(q);
 }

@@ -14,6 +14,7 @@
 #include "server/base/span.h"
 
 #include "server/rpc/call.h"
+#include "server/rpc/cork.h"
 #include "server/rpc/queue.h"
 #include "server/rpc/server.h"
 
@@ -48,6 +49,7 @@ struct gush_rpc_queue {
     uint64_t live_n;           /* calls and posted requests whose tags are not all back */
     bool again;                /* somebody on this thread woke the lane */
     grpc_byte_buffer *message; /* of the send being started; the library empties it */
+    struct gush_rpc_cork cork; /* its thread */
 
     atomic_bool stopping;
     /* A zero-op batch on a call that goes nowhere is the only way to post to a queue. Its tag may
