@@ -159,12 +159,16 @@ static void let_in(const struct gush__porch *porch, int fd, const struct gush_pe
     porch->pass(porch->arg, porch->loop, fd, peer);
 }
 
-static void settle(struct gush__porch *porch, struct newcomer *n)
+/* |events|: of the epoll set. */
+static void settle(struct gush__porch *porch, struct newcomer *n, uint32_t events)
 {
     enum look what = look_at(porch->options, n->fd);
     struct gush_peer peer = n->peer;
     int fd = n->fd;
 
+    /* Half of it and then the end: the rest will not come. */
+    if (what == LOOK_WAIT && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+        what = LOOK_LEFT;
     if (what == LOOK_WAIT)
         return;
     unlink_newcomer(porch, n);
@@ -187,7 +191,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     n = epoll_wait(porch->epoll_fd, ready, EVENTS_N, 0);
     /* Settling one touches no other; a close from within would. */
     for (int i = 0; i < n && !porch->closing; i++)
-        settle(porch, GUSH_CAST(newcomer, ready[i].data.ptr));
+        settle(porch, GUSH_CAST(newcomer, ready[i].data.ptr), ready[i].events);
     arm(porch);
 }
 

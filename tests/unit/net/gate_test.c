@@ -249,6 +249,31 @@ static void leaving_without_a_word(void **state)
     finish();
 }
 
+/* What came before is no reason to wait for more: the deadline here is far away. */
+static void leaving_in_the_middle_of_the_first_bytes(void **state)
+{
+    (void)state;
+    start(open_to_all(), 1);
+    wire_open(&w[0], world.port);
+    wire_send(&w[0], "HELL");
+    await_waiting(1);
+    assert_int_equal(shutdown(w[0].fd, SHUT_WR), 0);
+    await_refused(GUSH_GATE_LEFT, 1);
+    (void)wire_ends(&w[0]);
+    wire_close(&w[0]);
+    wire_open(&w[0], world.port);
+    wire_send(&w[0], "HELL");
+    await_waiting(1);
+    wire_reset(&w[0]);
+    await_refused(GUSH_GATE_LEFT, 2);
+    wire_open(&w[0], world.port); /* all at once, perhaps before it is looked at */
+    wire_send(&w[0], "HELL");
+    wire_close(&w[0]);
+    await_refused(GUSH_GATE_LEFT, 3);
+    assert_int_equal(stats().open, 0);
+    finish();
+}
+
 static void those_who_say_nothing_are_closed_in_time(void **state)
 {
     struct gush_gate_options options = open_to_all();
@@ -564,6 +589,7 @@ int main(void)
         cmocka_unit_test(first_bytes_in_pieces),
         cmocka_unit_test(other_first_bytes),
         cmocka_unit_test(leaving_without_a_word),
+        cmocka_unit_test(leaving_in_the_middle_of_the_first_bytes),
         cmocka_unit_test(those_who_say_nothing_are_closed_in_time),
         cmocka_unit_test(no_first_bytes_asked_for),
         cmocka_unit_test(limit_of_the_port),
