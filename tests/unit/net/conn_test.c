@@ -315,7 +315,6 @@ static void full_socket(void **state)
     on_loop(write_big);
     assert_int_equal(world.err, GUSH_EAGAIN);
     assert_in_range(world.written, 1, BIG_BYTES - 1);
-    assert_int_equal(world.writable_n, 0);
     size_t got = 0;
     while (got < world.written) {
         w.n = 0;
@@ -323,7 +322,9 @@ static void full_socket(void **state)
         assert_true(k > 0);
         got += (size_t)k;
     }
-    await_event();
+    /* There may have been room again before anybody read: the kernel has more than one buffer. */
+    while (world.writable_n == 0)
+        await_event();
     assert_int_equal(world.writable_n, 1);
 }
 
