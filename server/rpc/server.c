@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grpc/grpc_posix.h>
 #include <grpc/grpc_security.h>
+#include <grpc/support/time.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -479,11 +480,28 @@ void gush_rpc_server_cancel(struct gush_rpc_server *server)
         grpc_server_cancel_all_calls(server->core);
 }
 
+/* The library wants ports to be shut down before they are destroyed, also those of a server that
+ * never started, and says on a queue when that is done. Ours have no thread then. */
+static void close_idle_ports(struct gush_rpc_server *server)
+{
+    gpr_timespec forever = gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    grpc_completion_queue *cq = grpc_completion_queue_create_for_next(NULL);
+
+    grpc_server_register_completion_queue(server->core, cq, NULL);
+    grpc_server_shutdown_and_notify(server->core, cq, server);
+    (void)grpc_completion_queue_next(cq, forever, NULL); /* nothing else was ever asked */
+    grpc_completion_queue_shutdown(cq);
+    (void)grpc_completion_queue_next(cq, forever, NULL);
+    grpc_completion_queue_destroy(cq);
+}
+
 void gush_rpc_server_free(struct gush_rpc_server *server)
 {
     if (server == NULL)
         return;
     GUSH_ASSERT(!server->started || no_connections(server));
+    if (!server->started && server->secure)
+        close_idle_ports(server);
     grpc_server_destroy(server->core);
     grpc_server_credentials_release(server->plaintext);
     gush__secure_free(server->secure);

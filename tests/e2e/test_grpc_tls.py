@@ -12,7 +12,8 @@ import pytest
 
 import certs
 from consume import METHOD
-from server import API_KEY, BASE_CONFIG, BINARY, PROTO, environment, merged, wait_until
+from server import API_KEY, BASE_CONFIG, BINARY, PROTO, SANITIZER_SPEAKS, Server, environment, merged
+from server import wait_until
 
 pytestmark = pytest.mark.skipif(not certs.HAVE_OPENSSL, reason="no openssl command here")
 
@@ -228,6 +229,19 @@ def test_what_cannot_be_used_is_named(tmp_path, ca, pair, command):
     for change, key, words in cases:
         said = refused(tmp_path, dict(good, **change), *command)
         assert key in said and words in said, (change, said)
+
+
+@pytest.mark.parametrize("taken", ["grpc_api", "uni_grpc"])
+def test_port_in_use_is_a_message(pair, taken):
+    """Also when it is the second port, and the first one is open already."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        one = Server(both(tls(pair)), env={f"GUSH_{taken.upper()}_PORT": str(port)})
+        with pytest.raises(AssertionError, match="already in use by another process"):
+            one.start()
+        assert one.process.returncode == 1, one.log()
+        assert not SANITIZER_SPEAKS.search(one.log()), one.log()
+        one.destroy()
 
 
 def test_expired_certificate_is_warned_about_and_served(start, ca):
