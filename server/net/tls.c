@@ -118,12 +118,15 @@ static gush_err read_file(const struct failure *f, enum part part, struct source
                  s->value, strerror(errno));
         return fail(f, part, what);
     }
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > (off_t)GUSH_TLS_FILE_MAX) {
+    if (fstat(fd, &st) == 0)
+        s->mark = mark_of(&st); /* also of what is refused: it is told once */
+    else
+        st.st_mode = 0;
+    if (!S_ISREG(st.st_mode) || st.st_size > (off_t)GUSH_TLS_FILE_MAX) {
         close(fd);
         snprintf(what, sizeof(what), "\"%.100s\" is not a file of at most 1 MiB", s->value);
         return fail(f, part, what);
     }
-    s->mark = mark_of(&st);
     *out = read_all(fd, (size_t)st.st_size);
     close(fd);
     return GUSH_OK;

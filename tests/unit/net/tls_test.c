@@ -215,6 +215,58 @@ static void what_cannot_be_used_changes_nothing(void **state)
     gush_tls_free(tls);
 }
 
+static size_t lines_of(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    size_t n = 0;
+    int c;
+
+    assert_non_null(f);
+    while ((c = fgetc(f)) != EOF)
+        n += c == '\n';
+    fclose(f);
+    return n;
+}
+
+/* Whoever connects makes us look: the log must not grow by that. */
+static void what_cannot_be_used_is_told_once(void **state)
+{
+    struct gush_tls *tls;
+    uint64_t now_ms = 5000;
+    char log_path[64], huge[80];
+
+    (void)state;
+    put(cert_path, ours.cert);
+    put(key_path, ours.key);
+    tls = load(cert_path, key_path, "");
+    (void)snprintf(log_path, sizeof(log_path), "%s/log", folder);
+    assert_int_equal(gush_log_open(GUSH_LOG_ERROR, log_path), GUSH_OK);
+    assert_int_equal(unlink(cert_path), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(gush_tls_refresh(tls, now_ms += GUSH_TLS_LOOK_MS), 1);
+    assert_int_equal(lines_of(log_path), 1);
+    assert_int_equal(mkdir(cert_path, 0700), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(gush_tls_refresh(tls, now_ms += GUSH_TLS_LOOK_MS), 1);
+    assert_int_equal(lines_of(log_path), 2);
+    assert_int_equal(rmdir(cert_path), 0);
+    (void)snprintf(huge, sizeof(huge), "%s.new", cert_path);
+    put(huge, "");
+    assert_int_equal(truncate(huge, (off_t)GUSH_TLS_FILE_MAX + 1), 0);
+    assert_int_equal(rename(huge, cert_path), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(gush_tls_refresh(tls, now_ms += GUSH_TLS_LOOK_MS), 1);
+    assert_int_equal(lines_of(log_path), 3);
+    put(cert_path, other.cert);
+    put(key_path, other.key);
+    assert_int_equal(gush_tls_refresh(tls, now_ms + GUSH_TLS_LOOK_MS), 2);
+    assert_int_equal(lines_of(log_path), 3);
+    gush_log_close();
+    gush_log_threshold = GUSH_LOG_NONE;
+    (void)unlink(log_path);
+    gush_tls_free(tls);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +275,7 @@ int main(void)
         cmocka_unit_test(a_certificate_cut_anywhere_is_refused),
         cmocka_unit_test(files_are_read_again_once_a_second),
         cmocka_unit_test(what_cannot_be_used_changes_nothing),
+        cmocka_unit_test(what_cannot_be_used_is_told_once),
     };
 
     return UNIT_RUN(tests, setup, teardown);
