@@ -13,6 +13,7 @@
 
 #include "server/app/app.h"
 #include "server/app/cli.h"
+#include "server/app/trim.h"
 
 #define SAME_WISH_US 500000
 
@@ -94,14 +95,18 @@ static int fatal(const char *what, const char *message)
     return 1;
 }
 
-/* Waits for the signals that end us. Blocked everywhere, so they come only here. */
+/* Waits for the signals that end us. Blocked everywhere, so they come only here. This thread has
+ * nothing else to do, so it also looks after memory. */
 static void wait_for_the_end(const sigset_t *signals)
 {
-    int signal_number = 0;
+    const struct timespec pause = {.tv_sec = GUSH_TRIM_EVERY_S};
+    struct gush_trim trim = {0};
+    int signal_number;
 
     do {
-        if (sigwait(signals, &signal_number) != 0)
-            continue;
+        signal_number = sigtimedwait(signals, NULL, &pause);
+        if (signal_number < 0)
+            gush_trim_look(&trim);
         if (signal_number == SIGHUP)
             gush_log(GUSH_LOG_WARN, "reload is not supported by this version: restart instead");
     } while (signal_number != SIGINT && signal_number != SIGTERM);
