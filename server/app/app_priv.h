@@ -64,7 +64,10 @@ struct gush_app {
         struct gush_rpc_health *health;
         struct gush_rpc_reflection *reflection; /* NULL: off */
     } api_services, uni_services;               /* besides their own */
-    struct gush_tls *api_tls, *uni_tls;         /* NULL: clear text */
+    struct gush__app_tls_port {
+        struct gush_tls *tls; /* NULL: clear text */
+        uint16_t port;        /* the library's; it has no door of ours */
+    } api_tls, uni_tls;
     bool started;
 };
 

@@ -234,7 +234,7 @@ struct rpc_port {
     const struct gush_tls_config *tls_config;
     const struct gush_grpc_port_config *net;
     struct gush_rpc_server *server; /* NULL: not served */
-    struct gush_tls **tls;
+    struct gush__app_tls_port *tls;
 };
 
 static gush_err open_tls(const struct rpc_port *p, struct failure *f)
@@ -244,16 +244,15 @@ static gush_err open_tls(const struct rpc_port *p, struct failure *f)
                                  .key_pem = p->tls_config->key_pem,
                                  .client_ca_pem = p->tls_config->client_ca_pem};
     struct gush_rpc_server_address address = {.host = p->host, .port = (uint16_t)p->port};
-    uint16_t bound = 0;
-    gush_err err = gush_tls_new(&o, p->tls, f->message, f->message_n);
+    gush_err err = gush_tls_new(&o, &p->tls->tls, f->message, f->message_n);
 
     if (err == GUSH_OK)
-        err = gush_rpc_server_listen_tls(p->server, &address, *p->tls, &bound, f->message,
-                                         f->message_n);
+        err = gush_rpc_server_listen_tls(p->server, &address, p->tls->tls, &p->tls->port,
+                                         f->message, f->message_n);
     if (err != GUSH_OK)
         return err;
     gush_log(GUSH_LOG_INFO, "listening", GUSH_F("listener", p->name), GUSH_F("address", p->host),
-             GUSH_FU("port", bound), GUSH_F("tls", *o.client_ca_pem ? "mutual" : "server"));
+             GUSH_FU("port", p->tls->port), GUSH_F("tls", *o.client_ca_pem ? "mutual" : "server"));
     gush_log(GUSH_LOG_WARN,
              "TLS of the gRPC library: no connection limits, and running out of descriptors ends "
              "the listener; where strangers connect, put a TLS proxy in front",

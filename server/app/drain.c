@@ -131,6 +131,20 @@ static uint16_t local_port(int fd)
     return a.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&a)->sin6_port) : 0;
 }
 
+static bool is_port_of(const struct gush_app *app, const struct gush_rpc_server *server,
+                       uint16_t port)
+{
+    const struct gush__app_tls_port *tls =
+        server == app->uni_server ? &app->uni_tls : &app->api_tls;
+
+    if (port == 0)
+        return false;
+    for (size_t i = 0; i < app->doors_n; i++)
+        if (app->doors[i].server == server && app->doors[i].port == port)
+            return true;
+    return tls->port == port;
+}
+
 /* Ends every connection of |server|'s port. The library does not end a call whose bytes wait for a
  * socket that takes none, not even a cancelled one, and the sockets are the library's; but at this
  * point nothing else opens or closes any, so their numbers hold still. */
@@ -143,11 +157,9 @@ static void hang_up(const struct gush_app *app, const struct gush_rpc_server *se
         return;
     while ((entry = readdir(dir)) != NULL) { /* NOLINT(concurrency-mt-unsafe): our own dir */
         int fd = (int)strtol(entry->d_name, NULL, 10);
-        uint16_t port = entry->d_name[0] == '.' ? 0 : local_port(fd);
 
-        for (size_t i = 0; port && i < app->doors_n; i++)
-            if (app->doors[i].server == server && app->doors[i].port == port)
-                (void)shutdown(fd, SHUT_RDWR); /* it may have gone by itself */
+        if (entry->d_name[0] != '.' && is_port_of(app, server, local_port(fd)))
+            (void)shutdown(fd, SHUT_RDWR); /* it may have gone by itself */
     }
     closedir(dir);
 }

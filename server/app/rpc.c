@@ -141,6 +141,6 @@ void gush__app_rpc_free(struct gush_app *app)
     free_services(&app->uni_services);
     gush_api_grpc_free(app->api_grpc);
     gush_grpc_uni_free(app->grpc_uni);
-    gush_tls_free(app->api_tls);
-    gush_tls_free(app->uni_tls);
+    gush_tls_free(app->api_tls.tls);
+    gush_tls_free(app->uni_tls.tls);
 }

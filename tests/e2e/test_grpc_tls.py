@@ -3,14 +3,17 @@ import base64
 import json
 import re
 import shutil
+import signal
 import socket
 import ssl
+import struct
 import subprocess
 
 import grpc
 import pytest
 
 import certs
+import h2
 from consume import METHOD
 from server import API_KEY, BASE_CONFIG, BINARY, PROTO, SANITIZER_SPEAKS, Server, environment, merged
 from server import wait_until
@@ -317,3 +320,35 @@ def test_renewed_ca_of_clients(start, ca, stranger, pair, tmp_path):
                 return False
 
     wait_until(let_in, what="the new CA")
+
+
+def test_who_does_not_read_does_not_hold_up_the_end(start, ca, pair):
+    """Streams over a TLS connection that takes nothing any more: the library does not end them by
+    itself, so the connection is cut."""
+    server = start(merged(both(tls(pair)), {
+        "grpc_api": {"tls": {"enabled": False}}, "uni_grpc": {"keepalive_time": "0s"},
+        "client": {"queue_max_size": 1 << 24}, "shutdown": {"timeout": "1s"}}))
+    context = ssl.create_default_context(cafile=str(ca.pem))
+    context.set_alpn_protocols(["h2"])
+    wide = (1 << 31) - 1
+    request = PROTO.uni.ConnectRequest(subs={"c": PROTO.uni.SubscribeRequest()})
+    with socket.socket() as bare:
+        bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        bare.connect(("127.0.0.1", server.ports["uni_grpc"]))
+        with context.wrap_socket(bare, server_hostname="localhost") as sock:
+            sock.sendall(h2.PREFACE + h2.frame(h2.SETTINGS, 0, 0, struct.pack(">HI", 4, wide)) +
+                         h2.frame(h2.WINDOW, 0, 0, struct.pack(">I", wide - 65535)))
+            for stream in range(1, 21, 2):
+                fields = b"".join(h2.literal(*field) for field in h2.request_fields(METHOD))
+                sock.sendall(h2.frame(h2.HEADERS, h2.END_HEADERS, stream, fields) +
+                             h2.frame(h2.DATA, h2.END_STREAM, stream,
+                                      h2.message(request.SerializeToString())))
+            server.wait_clients(10)
+            for _ in range(200):
+                server.publish("c", b"x" * 60000)
+            server.signal(signal.SIGTERM)
+            assert server.process.wait(60) == 1
+    assert "shutdown timeout reached" in server.log()
+    assert "gRPC calls do not end" not in server.log()
+    assert not SANITIZER_SPEAKS.search(server.log()), server.log()
+    server.destroy()
