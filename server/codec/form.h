@@ -21,6 +21,7 @@ enum gush_framing {
     GUSH_FRAMING_SSE,        /* data: <message> LF LF */
     GUSH_FRAMING_SSE_CHUNKED /* the same, as one whole chunk of HTTP/1.1 */
 };
+#define GUSH_FRAMINGS_N (GUSH_FRAMING_SSE_CHUNKED + 1)
 
 /*    name          format    dialect  framing */
 #define GUSH_FORM_MAP(X)                                                                           \

@@ -42,7 +42,8 @@ struct gush_client *gush_client_open(struct gush_node *node, struct gush_lane *l
     c->lane = lane;
     c->transport = transport;
     c->transport_label = (uint8_t)gush_metrics_transport(transport->name);
-    c->framing = (uint8_t)gush_form_framing(transport->form);
+    c->sent =
+        &gush__lane_state(node, lane)->sent[c->transport_label][gush_form_framing(transport->form)];
     c->conn = conn;
     c->flush.run = flush_run;
     c->end.run = end_run;
@@ -167,23 +168,11 @@ void gush__client_queue_delivery(struct gush_client *c, struct gush_subscription
     after_put(c);
 }
 
-static struct gush_lane_sent *sent(const struct gush_client *c)
-{
-    return &gush__lane_state(c->node, c->lane)->sent[c->transport_label];
-}
-
 /* Frames of one connection are never dropped: queued is as good as sent. */
 static void count_own(const struct gush_client *c, enum gush_frame_label label, uint32_t bytes_n)
 {
-    gush_metrics_bump(&sent(c)->frames[label], 1);
-    gush_metrics_bump(&sent(c)->bytes[label],
-                      gush_outbox_message_n((enum gush_framing)c->framing, bytes_n));
-}
-
-/* The first |n| of the queue have been written. */
-static void count_sent(const struct gush_client *c, size_t n)
-{
-    gush_outbox_tally(&c->out, n, (enum gush_framing)c->framing, sent(c)->frames, sent(c)->bytes);
+    gush_metrics_bump(&c->sent->frames[label], 1);
+    gush_metrics_bump(&c->sent->bytes[label], gush_outbox_message_n(c->sent->framing, bytes_n));
 }
 
 static void queue_bytes(struct gush_client *c, gush_err err, struct gush_bytes *bytes,
@@ -249,8 +238,7 @@ static bool flush_once(struct gush_client *c)
     gush__count(&stats(c)->flushes, 1);
     gush_err err = c->transport->send(c->conn, frames, n);
     if (err == GUSH_OK) {
-        count_sent(c, n);
-        gush_outbox_pop(&c->out, n);
+        gush_outbox_pop(&c->out, n, c->sent);
         return c->out.n > 0;
     }
     if (err == GUSH_EAGAIN) {
@@ -304,8 +292,7 @@ void gush_client_on_sent(struct gush_client *c)
 {
     GUSH_ASSERT(c->magic == gush_client_MAGIC);
     gush_lane_assert(c->lane);
-    count_sent(c, c->out.flight_n);
-    gush_outbox_land(&c->out);
+    gush_outbox_land(&c->out, c->sent);
     if (c->out.n > 0 || c->state == GUSH_CLIENT_ENDING)
         gush_lane_flush(c->lane, &c->flush);
 }

@@ -33,11 +33,11 @@ struct gush_client {
     struct gush_work flush, end;
     struct gush_timer timer; /* the earliest of the due times below */
     struct gush_outbox out;
+    struct gush_outbox_sent *sent; /* the lane's, of its transport and framing */
     char id[36];
     bool broken, gone;
     bool closing;            /* the end was decided */
     uint8_t transport_label; /* of metrics */
-    uint8_t framing;         /* enum gush_framing, of its form */
     uint32_t close_code;
     const char *close_reason; /* static, or ours when |close_reason_own| */
     char *close_reason_own;

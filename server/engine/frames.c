@@ -103,6 +103,14 @@ gush_err gush_frames_get(struct gush_frames *f, enum gush_form form, struct gush
     return err;
 }
 
+struct gush_bytes *gush_frames_again(struct gush_frames *f, enum gush_form form)
+{
+    void *slot = gush_atomic_load(&f->slots[form]);
+
+    GUSH_DEBUG_ASSERT(slot && refusal(slot) == GUSH_OK);
+    return slot;
+}
+
 struct gush_publication *gush_frames_publication(const struct gush_frames *f)
 {
     return f->publication;

@@ -26,6 +26,8 @@ void gush_frames_unref(struct gush_frames *f);
  *   GUSH_ELIMIT    it would be too long */
 GUSH_MUST_USE gush_err gush_frames_get(struct gush_frames *f, enum gush_form form,
                                        struct gush_bytes **out);
+/* What gush_frames_get gave before. */
+struct gush_bytes *gush_frames_again(struct gush_frames *f, enum gush_form form);
 struct gush_publication *gush_frames_publication(const struct gush_frames *f);
 uint64_t gush_frames_live(void);
 

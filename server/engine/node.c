@@ -108,12 +108,15 @@ static struct gush_metrics *new_metrics(const struct gush_node_options *o)
 
 static void find_cells(struct gush_lane_state *s)
 {
+    struct gush_metrics *m = s->node->metrics;
+    unsigned lane = s->lane->index;
+
     for (uint32_t t = 0; t < GUSH_TRANSPORTS_N; t++)
-        s->sent[t] =
-            (struct gush_lane_sent){gush_metrics_cells(s->node->metrics, s->lane->index,
-                                                       GUSH_METRIC_MESSAGES_SENT, GUSH_AT(t)),
-                                    gush_metrics_cells(s->node->metrics, s->lane->index,
-                                                       GUSH_METRIC_MESSAGES_SENT_SIZE, GUSH_AT(t))};
+        for (unsigned f = 0; f < GUSH_FRAMINGS_N; f++)
+            s->sent[t][f] = (struct gush_outbox_sent){
+                .frames = gush_metrics_cells(m, lane, GUSH_METRIC_MESSAGES_SENT, GUSH_AT(t)),
+                .bytes = gush_metrics_cells(m, lane, GUSH_METRIC_MESSAGES_SENT_SIZE, GUSH_AT(t)),
+                .framing = (enum gush_framing)f};
 }
 
 void gush_node_gauges(struct gush_node *node)

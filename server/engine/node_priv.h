@@ -6,9 +6,11 @@
 
 #include "server/engine/channel.h"
 #include "server/engine/node.h"
+#include "server/engine/outbox.h"
 #include "server/engine/users.h"
 
 struct gush_client;
+struct gush_clients_part;
 
 /* Names a client in answers that come later; a stale one is dropped by its lane. */
 struct gush_client_ref {
@@ -29,15 +31,17 @@ struct gush_lane_state {
     unsigned sweep_shard;       /* where to go on */
     bool sweep_again;           /* more is due somewhere */
     bool sweep_checks;          /* this pass looks for position checks */
+    /* calls on clients, the oldest first: answered up to the one that walks, which goes on there */
+    struct gush_work calls_work;
+    struct gush_clients_part *calls, *calls_tail, *walking;
+    struct gush_client *walk_at;
+    unsigned walked_n; /* clients, since a turn ended */
     /* everybody out: slots looked at, clients told, clients there when it began */
     uint32_t out_at, out_told_n, out_of_n;
     /* what was logged of slow clients this second, and what was not */
     uint64_t slow_said_s, slow_unsaid_n;
     unsigned slow_said_n;
-    /* frames and bytes sent, by transport: cells by frame label */
-    struct gush_lane_sent {
-        gush_metrics_cell *frames, *bytes;
-    } sent[GUSH_TRANSPORTS_N];
+    struct gush_outbox_sent sent[GUSH_TRANSPORTS_N][GUSH_FRAMINGS_N];
 };
 
 struct gush_node {

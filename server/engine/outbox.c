@@ -93,8 +93,7 @@ size_t gush_outbox_frames(const struct gush_outbox *q, enum gush_form form,
             continue;
         }
         struct gush_delivery *d = delivery_of(e);
-        gush_err err = gush_frames_get(d->frames, form, &frames[i].bytes);
-        GUSH_ASSERT(err == GUSH_OK); /* it was encoded when it was queued */
+        frames[i].bytes = gush_frames_again(d->frames, form);
         if (d->cache_form < 0)
             d->cache_form = (int)form;
         if (d->cache_form == (int)form)
@@ -135,31 +134,35 @@ uint32_t gush_outbox_message_n(enum gush_framing framing, uint32_t frame_n)
     return frame_n;
 }
 
-void gush_outbox_tally(const struct gush_outbox *q, size_t n, enum gush_framing framing,
-                       gush_metrics_cell *frames, gush_metrics_cell *bytes)
+static void count_sent(struct gush_outbox_sent *sent, const struct gush_delivery *d,
+                       uint32_t frame_n)
 {
     static const uint8_t labels[] = {[GUSH_DELIVERY_PUB] = GUSH_FRAME_PUSH_PUBLICATION,
                                      [GUSH_DELIVERY_JOIN] = GUSH_FRAME_PUSH_JOIN,
                                      [GUSH_DELIVERY_LEAVE] = GUSH_FRAME_PUSH_LEAVE};
+    unsigned label = labels[d->kind];
 
-    for (size_t i = 0; i < n; i++) {
-        const struct gush_outbox_entry *e = entry(q, (uint32_t)i);
-
-        if (is_own(e))
-            continue;
-        unsigned label = labels[delivery_of(e)->kind];
-        gush_metrics_bump(&frames[label], 1);
-        gush_metrics_bump(&bytes[label], gush_outbox_message_n(framing, e->bytes_n));
+    if (frame_n != sent->frame_n) {
+        sent->frame_n = frame_n;
+        sent->message_n = gush_outbox_message_n(sent->framing, frame_n);
     }
+    gush_metrics_bump(&sent->frames[label], 1);
+    gush_metrics_bump(&sent->bytes[label], sent->message_n);
 }
 
-void gush_outbox_pop(struct gush_outbox *q, size_t n)
+void gush_outbox_pop(struct gush_outbox *q, size_t n, struct gush_outbox_sent *sent)
 {
     GUSH_ASSERT(n <= q->n && q->flight_n == 0);
     for (size_t i = 0; i < n; i++) {
         struct gush_outbox_entry *e = entry(q, 0);
         q->bytes_n -= e->bytes_n;
-        release(e);
+        if (is_own(e)) {
+            gush_bytes_unref(bytes_of(e));
+        } else {
+            if (sent)
+                count_sent(sent, delivery_of(e), e->bytes_n);
+            gush_delivery_unuse(delivery_of(e));
+        }
         q->head = (q->head + 1) & (q->cap - 1);
         q->n--;
     }
@@ -178,13 +181,13 @@ void gush_outbox_fly(struct gush_outbox *q, size_t n)
         q->flight_bytes += entry(q, i)->bytes_n;
 }
 
-void gush_outbox_land(struct gush_outbox *q)
+void gush_outbox_land(struct gush_outbox *q, struct gush_outbox_sent *sent)
 {
     size_t n = q->flight_n;
 
     q->flight_n = 0;
     q->flight_bytes = 0;
-    gush_outbox_pop(q, n);
+    gush_outbox_pop(q, n, sent);
 }
 
 void gush_outbox_clear(struct gush_outbox *q)

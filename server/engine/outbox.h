@@ -25,6 +25,14 @@ struct gush_outbox {
     uint64_t bytes_n, flight_bytes; /* as they will be written; the flight is part of both */
 };
 
+/* Where a lane counts what one transport has sent with one framing. */
+struct gush_outbox_sent {
+    gush_metrics_cell *frames, *bytes; /* by frame label; bytes are without the framing */
+    enum gush_framing framing;
+    uint32_t frame_n,
+        message_n; /* the last length that was looked at: the next is often the same */
+};
+
 void gush_outbox_fini(struct gush_outbox *q);
 /* Takes a use of |d|. */
 void gush_outbox_put_delivery(struct gush_outbox *q, struct gush_delivery *d, uint32_t bytes_n,
@@ -34,17 +42,14 @@ void gush_outbox_put_bytes(struct gush_outbox *q, struct gush_bytes *b, uint64_t
 /* The first |max| entries as frames in |form|. */
 size_t gush_outbox_frames(const struct gush_outbox *q, enum gush_form form,
                           struct gush_frame *frames, size_t max);
-/* Counts the shared ones among the first |n| as sent, in cells by frame label: one more frame, and
- * its bytes without |framing|. */
-void gush_outbox_tally(const struct gush_outbox *q, size_t n, enum gush_framing framing,
-                       gush_metrics_cell *frames, gush_metrics_cell *bytes);
 /* Bytes of a message in a frame of |frame_n| bytes. */
 uint32_t gush_outbox_message_n(enum gush_framing framing, uint32_t frame_n);
-/* Forgets the first |n|; none may be in flight. */
-void gush_outbox_pop(struct gush_outbox *q, size_t n);
+/* Forgets the first |n|; none may be in flight. The shared ones are counted in |sent|; NULL: they
+ * were not sent. */
+void gush_outbox_pop(struct gush_outbox *q, size_t n, struct gush_outbox_sent *sent);
 /* The first |n| are borrowed by a write that is under way, until they land. */
 void gush_outbox_fly(struct gush_outbox *q, size_t n);
-void gush_outbox_land(struct gush_outbox *q);
+void gush_outbox_land(struct gush_outbox *q, struct gush_outbox_sent *sent);
 /* Behind the flight. */
 static inline uint32_t gush_outbox_waiting_n(const struct gush_outbox *q)
 {

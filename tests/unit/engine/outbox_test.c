@@ -136,7 +136,7 @@ static void a_frame_is_its_message_and_its_framing(void **state)
     gush_free(text);
 }
 
-static void only_shared_frames_are_tallied(void **state)
+static void only_shared_frames_are_counted(void **state)
 {
     gush_metrics_cell frames[GUSH_FRAMES_N] = {0}, bytes[GUSH_FRAMES_N] = {0};
     struct box b;
@@ -147,11 +147,37 @@ static void only_shared_frames_are_tallied(void **state)
     put_own(&b);
     put(&b, 1, GUSH_QUEUE_DISCONNECT);
     put(&b, 1, GUSH_QUEUE_DISCONNECT); /* is not among the first three */
-    gush_outbox_tally(&b.q, 3, GUSH_FRAMING_NONE, frames, bytes);
+    gush_outbox_pop(&b.q, 3, &(struct gush_outbox_sent){.frames = frames, .bytes = bytes});
     for (unsigned i = 0; i < GUSH_FRAMES_N; i++)
         assert_int_equal(frames[i], i == GUSH_FRAME_PUSH_PUBLICATION ? 2 : 0);
     assert_int_equal(bytes[GUSH_FRAME_PUSH_PUBLICATION],
                      2 * strlen("{\"channel\":\"a\",\"pub\":{\"data\":0}}"));
+    close_box(&b);
+}
+
+static void lengths_that_change_are_counted_right(void **state)
+{
+    static const uint32_t frames_n[] = {100, 100, 9, 100, 9, 9, 5000};
+    gush_metrics_cell frames[GUSH_FRAMES_N] = {0}, bytes[GUSH_FRAMES_N] = {0};
+    struct gush_outbox_sent sent = {.frames = frames, .bytes = bytes, .framing = GUSH_FRAMING_SSE};
+    struct box b;
+    uint64_t sum = 0;
+
+    (void)state;
+    open_box(&b);
+    struct gush_delivery *d = delivery(&b, 0, GUSH_QUEUE_DISCONNECT);
+    for (size_t i = 0; i < 7; i++) {
+        gush_outbox_put_delivery(&b.q, d, frames_n[i], false, 0);
+        sum += frames_n[i] - 8;
+    }
+    gush_delivery_unuse(d);
+    gush_outbox_fly(&b.q, 3);
+    assert_int_equal(frames[GUSH_FRAME_PUSH_PUBLICATION], 0); /* not before they have landed */
+    gush_outbox_land(&b.q, &sent);
+    assert_int_equal(frames[GUSH_FRAME_PUSH_PUBLICATION], 3);
+    gush_outbox_pop(&b.q, 4, &sent);
+    assert_int_equal(frames[GUSH_FRAME_PUSH_PUBLICATION], 7);
+    assert_int_equal(bytes[GUSH_FRAME_PUSH_PUBLICATION], sum);
     close_box(&b);
 }
 
@@ -220,7 +246,7 @@ static void an_empty_queue_has_no_age_and_nothing_to_drop(void **state)
     assert_int_equal(gush_outbox_age_ms(&b.q, 12345), 0);
     assert_int_equal(gush_outbox_frames(&b.q, GUSH_FORM_PUSH_JSON, &frame, 1), 0);
     assert_int_equal(gush_outbox_drop(&b.q, &hash_key, 0, 0, NULL, NULL), 0);
-    gush_outbox_pop(&b.q, 0);
+    gush_outbox_pop(&b.q, 0, NULL);
     gush_outbox_clear(&b.q);
     close_box(&b);
 }
@@ -242,7 +268,7 @@ static void what_goes_in_first_comes_out_first(void **state)
             (void)snprintf(end, sizeof(end), "%u", first + i);
             assert_non_null(memmem(frames[i].bytes->data, frames[i].bytes->n, end, strlen(end)));
         }
-        gush_outbox_pop(&b.q, b.q.n > 20 ? b.q.n : b.q.n / 2);
+        gush_outbox_pop(&b.q, b.q.n > 20 ? b.q.n : b.q.n / 2, NULL);
     }
     close_box(&b);
 }
@@ -256,9 +282,9 @@ static void a_large_ring_is_given_back_when_empty(void **state)
     for (unsigned i = 0; i < 100; i++)
         put_own(&b);
     assert_true(b.q.cap >= 100);
-    gush_outbox_pop(&b.q, 99);
+    gush_outbox_pop(&b.q, 99, NULL);
     assert_true(b.q.cap >= 100);
-    gush_outbox_pop(&b.q, 1);
+    gush_outbox_pop(&b.q, 1, NULL);
     assert_int_equal(b.q.cap, 0);
     assert_int_equal(b.q.bytes_n, 0);
     put_own(&b);
@@ -356,7 +382,7 @@ static void latest_drops_no_more_than_needed(void **state)
         put(&b, i % 2, GUSH_QUEUE_LATEST);
     assert_int_equal(gush_outbox_drop(&b.q, &hash_key, UINT64_MAX, 5, NULL, NULL), 3);
     assert_string_equal(contents(&b), "b3 a4 b5 a6 b7");
-    gush_outbox_pop(&b.q, 1);
+    gush_outbox_pop(&b.q, 1, NULL);
     assert_string_equal(contents(&b), "a4 b5 a6 b7");
     close_box(&b);
 }
@@ -389,7 +415,7 @@ static void dropping_works_across_the_end_of_the_ring(void **state)
     open_box(&b);
     for (unsigned i = 0; i < 8; i++)
         put(&b, 0, GUSH_QUEUE_DROP_OLDEST);
-    gush_outbox_pop(&b.q, 6);
+    gush_outbox_pop(&b.q, 6, NULL);
     for (unsigned i = 0; i < 5; i++)
         put(&b, i % 2, GUSH_QUEUE_DROP_OLDEST);
     assert_int_equal(b.q.cap, 8); /* it wraps */
@@ -411,7 +437,7 @@ static void the_age_is_the_oldest_entry_s_also_when_the_clock_wraps(void **state
     gush_outbox_put_bytes(&b.q, gush_bytes_copy(GUSH_SPAN_LIT("y")), late + 50);
     assert_int_equal(gush_outbox_age_ms(&b.q, late), 0);
     assert_int_equal(gush_outbox_age_ms(&b.q, late + 100), 100);
-    gush_outbox_pop(&b.q, 1);
+    gush_outbox_pop(&b.q, 1, NULL);
     assert_int_equal(gush_outbox_age_ms(&b.q, late + 100), 50);
     close_box(&b);
 }
@@ -431,11 +457,14 @@ static void a_cache_belongs_to_one_form_and_ends_with_the_letter(void **state)
     struct box b;
     struct gush_outbox other = {0};
     struct gush_frame mine[2], again[2], theirs[1];
+    struct gush_bytes *bytes;
 
     (void)state;
     open_box(&b);
     cache_drops = 0;
     struct gush_delivery *d = delivery(&b, 0, GUSH_QUEUE_DISCONNECT);
+    assert_int_equal(gush_frames_get(d->frames, GUSH_FORM_GRPC, &bytes), GUSH_OK);
+    assert_int_equal(gush_frames_get(d->frames, GUSH_FORM_SSE, &bytes), GUSH_OK);
     gush_outbox_put_delivery(&b.q, d, 1, false, 0);
     put_own(&b);
     gush_outbox_put_delivery(&other, d, 1, false, 0);
@@ -450,7 +479,7 @@ static void a_cache_belongs_to_one_form_and_ends_with_the_letter(void **state)
     assert_null(theirs[0].cache); /* made of other bytes */
     assert_int_equal(gush_outbox_frames(&b.q, GUSH_FORM_GRPC, again, 2), 2);
     assert_ptr_equal(again[0].cache, mine[0].cache);
-    gush_outbox_pop(&b.q, 2);
+    gush_outbox_pop(&b.q, 2, NULL);
     assert_int_equal(cache_drops, 0);
     gush_outbox_fini(&other);
     assert_int_equal(cache_drops, 1);
@@ -461,7 +490,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_is_its_message_and_its_framing),
-        cmocka_unit_test(only_shared_frames_are_tallied),
+        cmocka_unit_test(only_shared_frames_are_counted),
+        cmocka_unit_test(lengths_that_change_are_counted_right),
         cmocka_unit_test(who_is_dropped_is_told),
         cmocka_unit_test(the_largest_channel_is_found_among_many),
         cmocka_unit_test(an_empty_queue_has_no_age_and_nothing_to_drop),
