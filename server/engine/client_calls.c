@@ -8,12 +8,16 @@
 
 #include "server/engine/client_plan.h"
 
-#define EXPIRY_MAX_S (INT64_C(1) << 40) /* keeps milliseconds of it within range */
+#define EXPIRY_MAX_S     (INT64_C(1) << 40) /* keeps milliseconds of it within range */
+#define CLIENTS_PER_TURN GUSH_SIM_SMALL(128, 1)
 
-/* What travels to one lane. */
-struct part {
+/* What travels to one lane, and waits there for its turn. */
+struct gush_clients_part {
     struct gush_letter letter;
+    struct gush_clients_part *next;
     struct gush_clients_call *call;
+    uint64_t newest; /* number of the user's newest client here when it arrived; 0: nobody */
+    bool settled;    /* walked, in a turn before this one */
 };
 
 /* ---- the user's clients on a lane -------------------------------------------------------------
@@ -32,6 +36,10 @@ void gush__client_list_add(struct gush_client *c)
 
 void gush__client_list_remove(struct gush_client *c)
 {
+    struct gush_lane_state *s = gush__lane_state(c->node, c->lane);
+
+    if (s->walk_at == c)
+        s->walk_at = GUSH_BUG(GUSH_BUG_CALL_LEFT_ITS_PLACE) ? NULL : c->user_next;
     *c->user_pprev = c->user_next;
     if (c->user_next)
         c->user_next->user_pprev = c->user_pprev;
@@ -292,22 +300,86 @@ static void act(struct gush_client *c, struct gush_clients_call *call)
     }
 }
 
+/* ---- one call after the other ------------------------------------------------------------------
+ *
+ * A user may have very many clients on a lane, so a turn visits a bounded number of them: some when
+ * the letter is opened, which is enough for nearly every call, and more at the end of each turn.
+ * Calls are worked off in the order in which they came: of two calls on one client the first one
+ * acts first. Who comes is put in front of the list, so that the walk does not meet him any more;
+ * who goes hands the walk's place to the next one. */
+
+static void walk_from_start(struct gush_lane_state *s, struct gush_clients_part *part)
+{
+    s->walking = part;
+    s->walk_at = part ? *gush_users_clients(part->call->held, s->lane->index) : NULL;
+}
+
+static void walk(struct gush_lane_state *s)
+{
+    while (s->walking) {
+        const struct gush_clients_part *part = s->walking;
+        struct gush_client *c = s->walk_at;
+
+        if (c == NULL) {
+            walk_from_start(s, part->next);
+            continue;
+        }
+        if (s->walked_n++ >= CLIENTS_PER_TURN)
+            return;
+        s->walk_at = c->user_next;
+        if (c->user_number <= part->newest && is_meant(c, part->call))
+            act(c, part->call);
+    }
+}
+
+/* A turn after the walk: by then those who were told to go have left their channels. */
+static void answer_settled(struct gush_lane_state *s)
+{
+    while (s->calls && s->calls->settled) {
+        struct gush_clients_part *part = s->calls;
+
+        s->calls = part->next;
+        part_done(part->call, GUSH_ERROR_NONE);
+        gush_free(part);
+    }
+    for (struct gush_clients_part *part = s->calls; part != s->walking; part = part->next)
+        part->settled = true;
+}
+
+/* At the end of a turn. */
+static bool calls_run(struct gush_lane *lane, struct gush_work *work)
+{
+    struct gush_lane_state *s = GUSH_CONTAINER(work, struct gush_lane_state, calls_work);
+
+    GUSH_ASSERT(!lane->dealing);
+    answer_settled(s);
+    walk(s);
+    s->walked_n = 0;
+    return s->calls == NULL;
+}
+
 static void part_open(struct gush_lane *lane, struct gush_letter *letter)
 {
-    struct part *part = GUSH_CONTAINER(letter, struct part, letter);
-    struct gush_clients_call *call = part->call;
+    struct gush_clients_part *part = GUSH_CONTAINER(letter, struct gush_clients_part, letter);
+    struct gush_lane_state *s = gush__lane_state(part->call->node, lane);
+    const struct gush_client *first = *gush_users_clients(part->call->held, lane->index);
 
-    /* Nobody leaves the list inside: clients end when the turn ends. */
-    for (struct gush_client *c = *gush_users_clients(call->held, lane->index); c; c = c->user_next)
-        if (is_meant(c, call))
-            act(c, call);
-    gush_free(part);
-    part_done(call, GUSH_ERROR_NONE);
+    part->newest = first ? first->user_number : 0;
+    if (s->calls)
+        s->calls_tail->next = part;
+    else
+        s->calls = part;
+    s->calls_tail = part;
+    if (s->walking == NULL)
+        walk_from_start(s, part);
+    walk(s);
+    s->calls_work.run = calls_run;
+    gush_lane_last(lane, &s->calls_work);
 }
 
 static void part_drop(struct gush_letter *letter)
 {
-    struct part *part = GUSH_CONTAINER(letter, struct part, letter);
+    struct gush_clients_part *part = GUSH_CONTAINER(letter, struct gush_clients_part, letter);
     struct gush_clients_call *call = part->call;
 
     gush_free(part);
@@ -343,7 +415,7 @@ void gush_clients(struct gush_node *node, struct gush_clients_call *call)
     for (unsigned i = 0; lanes; i++, lanes >>= 1) {
         if ((lanes & 1) == 0)
             continue;
-        struct part *part = GUSH_NEW(struct part);
+        struct gush_clients_part *part = GUSH_NEW(struct gush_clients_part);
         part->letter.kind = &part_kind;
         part->call = call;
         part_begin(call);

@@ -35,6 +35,7 @@ struct clients_op {
     struct gush_clients_call clients;
     struct call_answer *answer;
     char user[16];
+    uint32_t number;            /* of the user */
     struct oracle_calls *calls; /* of that user in that channel */
     uint64_t begun;             /* tick */
     uint32_t subscribes_n;      /* begun before, and all of them on their way */
@@ -71,6 +72,8 @@ static void note_end(struct clients_op *op)
     stage_lock(&o->lock);
     if (op->clears && op->calls->subscribes_n == op->subscribes_n && op->calls->cleared < op->begun)
         op->calls->cleared = op->begun;
+    if (op->clients.action == GUSH_CLIENTS_DISCONNECT && o->sent_away[op->number] < op->begun)
+        o->sent_away[op->number] = op->begun;
     stage_unlock(&o->lock);
 }
 
@@ -104,6 +107,7 @@ static void choose_action(struct world *w, struct gush_rng *rng, uint32_t user,
     uint64_t die = gush_rng_below(rng, 16);
 
     op->begun = oracle_tick(&w->oracle);
+    op->number = user;
     op->calls = &ch->calls[user];
     c->channel = ch->name;
     if (die < 7) {

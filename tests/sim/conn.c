@@ -151,6 +151,9 @@ static void read_message(struct conn *c, const struct wire_message *m)
 {
     if (c->told_end)
         stage_fail("%s: something behind the disconnect push", c->name);
+    if (m->kind == WIRE_SUBSCRIBE || m->kind == WIRE_UNSUBSCRIBE || m->kind == WIRE_REFRESH ||
+        (m->kind == WIRE_DISCONNECT && m->code >= WORLD_CALL_CODE))
+        peer_called(c->peer);
     switch (m->kind) {
     case WIRE_CONNECT:
         on_connect(c, m);
@@ -588,6 +591,17 @@ static bool was_called_out(const struct conn *c, uint32_t channel)
     return c->entered_tick && cleared > c->entered_tick;
 }
 
+/* A disconnect call was answered that began when it was already there. */
+static bool was_sent_away(const struct conn *c)
+{
+    struct oracle *o = &c->peer->world->oracle;
+
+    stage_lock(&o->lock);
+    uint64_t sent_away = o->sent_away[c->peer->user];
+    stage_unlock(&o->lock);
+    return c->entered_tick && sent_away > c->entered_tick;
+}
+
 const char *conn_behind(const struct conn *c, bool final, char *room, size_t room_n)
 {
     const char *why = NULL;
@@ -601,6 +615,10 @@ const char *conn_behind(const struct conn *c, bool final, char *room, size_t roo
     }
     if (c->asked && !c->connected && (final || c->peer->world->model == NULL)) {
         snprintf(room, room_n, "%s was not told that it is connected", c->name);
+        return room;
+    }
+    if (was_sent_away(c)) {
+        snprintf(room, room_n, "%s is still there, behind a disconnect call", c->name);
         return room;
     }
     for (uint32_t i = 0; i < c->peer->world->oracle.channels_n && why == NULL; i++) {

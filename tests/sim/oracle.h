@@ -103,6 +103,7 @@ struct oracle {
     struct oracle_record *records;
     uint32_t records_n, records_cap;
     uint32_t nth[ORACLE_PUBLISHERS_MAX];
+    uint64_t sent_away[ORACLE_USERS_N]; /* lock; tick: whoever was there before was disconnected */
     atomic_uint_fast64_t tick;
 };
 

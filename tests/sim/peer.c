@@ -198,6 +198,31 @@ static void peer_act(void *arg)
     }
 }
 
+static void peer_goes(void *arg)
+{
+    const struct peer *p = arg;
+
+    if (!atomic_load(&p->world->calm) && p->conn)
+        conn_die(p->conn);
+}
+
+void peer_called(struct peer *p)
+{
+    struct world *w = p->world;
+
+    if (atomic_load(&w->calm) || !peer_chance(p, w->plan.dies))
+        return;
+    for (uint32_t i = 0; i < 4; i++) {
+        struct peer *other = &w->peers[peer_below(p, w->plan.peers_n)];
+
+        if (other == p || other->wl != p->wl || other->user != p->user)
+            continue;
+        if (p->wl->events_n < WORLD_EVENTS_MAX / 2)
+            world_later(p->wl, peer_below(p, 20), peer_goes, other);
+        return;
+    }
+}
+
 void peer_notice(struct peer *p)
 {
     struct world *w = p->world;

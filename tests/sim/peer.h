@@ -41,6 +41,8 @@ void peer_init(struct peer *peer, struct world *world, uint32_t index);
 void peer_notice(struct peer *peer);
 /* On the lane: this would be a good moment to come. True: it did. */
 bool peer_invite(struct peer *peer);
+/* It reads that a call acts on its user: somebody to whom the call comes next may be gone first. */
+void peer_called(struct peer *peer);
 /* The engine let go of its connection. */
 void peer_on_gone(struct peer *peer);
 /* At rest, at the end: every pair of connections agrees. */

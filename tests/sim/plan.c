@@ -236,6 +236,8 @@ void plan_make(struct plan *p, uint64_t seed, bool threads)
     p->tokens = once_in(d, 3);
     p->user_limit = once_in(d, 2) ? 2 : 0;
     p->calls = once_in(d, 4);
+    if (p->calls && once_in(d, 2)) /* a user has many clients on a lane */
+        p->peers_n = 8 + below(d, 10);
     p->lonely = once_in(d, 8);
     if (p->lonely) {
         p->peers_n = 1 + below(d, 3);
