@@ -117,6 +117,9 @@ static void refuse(struct gush_rpc_call *call, enum gush_rpc_status status, cons
 {
     struct gush_rpc_end end = {.status = status, .message = gush_span_str(message)};
 
+    /* A service that knows the call must not end it a second time. */
+    if (call->asked && call->service->on_gone)
+        call->service->on_gone(call->service->ctx, call);
     gush_rpc_call_finish(call, NULL, &end);
 }
 

@@ -62,7 +62,9 @@ struct gush_rpc_service {
     /* The send reported as GUSH_EAGAIN is over; not |ok|: on_closed follows. NULL if none is made.
      */
     void (*on_sent)(void *ctx, struct gush_rpc_call *call, bool ok);
-    /* The peer left, or the deadline passed, before finish. May be NULL. */
+    /* The peer left, or the deadline passed, before finish; or a further message could not be
+     * taken, and the call is refused for it. Nothing is to be sent or finished any more. May be
+     * NULL. */
     void (*on_gone)(void *ctx, struct gush_rpc_call *call);
     /* |call| ends with this. Only for calls that were named before. May be NULL. */
     void (*on_closed)(void *ctx, struct gush_rpc_call *call);

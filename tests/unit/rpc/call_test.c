@@ -261,6 +261,33 @@ static void what_was_said_ahead_is_answered_in_order(void **state)
     fixture_free(f);
 }
 
+/* The service hears of it: a second finish would be a bug. */
+static void a_chat_that_says_too_much_is_refused(void **state)
+{
+    struct fixture *f = fixture_new((struct fixture_options){0});
+    struct peer p = peer_open_with(f, GRPC_COMPRESS_GZIP);
+    uint8_t *body = gush_zalloc(1, REQUEST_MAX + 1);
+    grpc_slice reply;
+    struct ask a;
+
+    (void)state;
+    ask_open(&a, &p, (struct ask_options){.path = "/test.Chat/Echo", .silent = true, .open = true});
+    ask_say(&a, GUSH_SPAN_LIT("hello"));
+    expect_next(&a, GUSH_SPAN_LIT("hello"));
+    assert_int_equal(atomic_load(&f->gone), 0);
+    ask_say(&a, gush_span_of(body, REQUEST_MAX + 1));
+    assert_false(ask_next(&a, &reply));
+    ask_end(&a);
+    assert_int_equal(a.status, GRPC_STATUS_RESOURCE_EXHAUSTED);
+    ask_free(&a);
+    assert_true(wait_for(&f->closed, 1));
+    assert_int_equal(atomic_load(&f->heard), 1);
+    assert_int_equal(atomic_load(&f->gone), 1);
+    gush_free(body);
+    peer_close(&p);
+    fixture_free(f);
+}
+
 static void a_chat_may_say_nothing(void **state)
 {
     struct fixture *f = fixture_new((struct fixture_options){0});
@@ -371,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_shared_slice_is_dropped_after_its_last_send),
         cmocka_unit_test(a_chat_goes_to_and_fro),
         cmocka_unit_test(what_was_said_ahead_is_answered_in_order),
+        cmocka_unit_test(a_chat_that_says_too_much_is_refused),
         cmocka_unit_test(a_chat_may_say_nothing),
         cmocka_unit_test(what_is_not_asked_for_is_not_delivered),
         cmocka_unit_test(a_chat_that_falls_silent_is_ended),
