@@ -317,14 +317,19 @@ void gush_client_disconnect(struct gush_client *c, uint32_t code, const char *re
         c->close_reason_own = gush_strndup(reason, strlen(reason));
         c->close_reason = c->close_reason_own;
     }
-    if (code != GUSH_DISCONNECT_CONNECTION_CLOSED)
-        gush__node_tally(c->node, c->lane, GUSH_METRIC_DISCONNECTS,
-                         GUSH_AT(gush_metrics_disconnect_code(c->node->metrics, code)));
-    gush_log(GUSH_LOG_DEBUG, "client disconnected", GUSH_FS("client", gush_client_id(c)),
-             GUSH_FS("user", gush_client_user(c)), GUSH_FU("code", code),
-             GUSH_F("reason", c->close_reason));
     /* The branch that found out may be dealing: leave the channels when the turn ends. */
     gush_lane_last(c->lane, &c->end);
+}
+
+/* Now it is certain as what it ends. */
+static void count_end(const struct gush_client *c)
+{
+    if (c->close_code != GUSH_DISCONNECT_CONNECTION_CLOSED)
+        gush__node_tally(c->node, c->lane, GUSH_METRIC_DISCONNECTS,
+                         GUSH_AT(gush_metrics_disconnect_code(c->node->metrics, c->close_code)));
+    gush_log(GUSH_LOG_DEBUG, "client disconnected", GUSH_FS("client", gush_client_id(c)),
+             GUSH_FS("user", gush_client_user(c)), GUSH_FU("code", c->close_code),
+             GUSH_F("reason", c->close_reason));
 }
 
 static bool end_run(struct gush_lane *lane, struct gush_work *work)
@@ -338,6 +343,7 @@ static bool end_run(struct gush_lane *lane, struct gush_work *work)
         free_when_idle(c);
         return true;
     }
+    count_end(c);
     gush__client_plans_abandon(c);
     gush__client_subs_detach(c);
     c->state = GUSH_CLIENT_ENDING;
@@ -369,6 +375,8 @@ void gush_client_on_closed(struct gush_client *c)
     GUSH_ASSERT(c->magic == gush_client_MAGIC && !c->gone);
     gush_lane_assert(c->lane);
     gush_wheel_disarm(&c->lane->wheel, &c->timer);
+    if (c->end.queued)
+        count_end(c);
     gush__client_plans_abandon(c);
     gush__client_subs_detach(c);
     gush__client_subs_free(c);
