@@ -351,6 +351,7 @@ struct everybody_out {
     struct gush_lane_state *state;
     uint32_t code, share;
     unsigned waited_n;
+    bool begun;
 };
 
 /* True: |client| is told now. */
@@ -389,6 +390,9 @@ static void out_open(struct gush_lane *lane, struct gush_letter *letter)
     }
     if (s->out_of_n == 0)
         s->out_of_n = (uint32_t)atomic_load_explicit(&lane->stats.clients, memory_order_relaxed);
+    if (out->share == GUSH_NODE_EVERYBODY && !out->begun)
+        s->out_at = 0; /* who came since may be at the place of one who was told, and is gone */
+    out->begun = true;
     if (!tell_share(s, out->code, out->share)) {
         gush_lane_post(lane, letter);
         return;

@@ -226,6 +226,22 @@ static void a_share_of_every_lane_is_told(void **state)
     assert_nothing_lives(w);
 }
 
+static void the_last_share_takes_who_came_since(void **state)
+{
+    struct world *w = world_new(state, CONFIG(""));
+
+    for (unsigned i = 0; i < 8; i++)
+        peer_new(w, "{\"subs\":{\"a\":{}}}");
+    gush_node_disconnect_share(w->node, 3001, GUSH_NODE_EVERYBODY / 2);
+    settle(w);
+    assert_int_equal(live(w).clients, 4);
+    for (unsigned i = 0; i < 8; i++)
+        peer_new(w, "{\"subs\":{\"a\":{}}}");
+    gush_node_disconnect_share(w->node, 3001, GUSH_NODE_EVERYBODY);
+    settle(w);
+    assert_nothing_lives(w);
+}
+
 static void who_is_told_has_heard_what_came_before(void **state)
 {
     struct world *w = world_with(state, CONFIG(""), 2, NULL);
@@ -353,6 +369,7 @@ int main(void)
         world_test(the_backlog_never_drifts),
         world_test(everybody_is_told_to_go),
         world_test(a_share_of_every_lane_is_told),
+        world_test(the_last_share_takes_who_came_since),
         world_test(who_is_told_has_heard_what_came_before),
         world_test(a_closed_node_sends_newcomers_away),
         world_test(an_empty_node_has_nobody_to_tell),
