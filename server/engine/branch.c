@@ -177,16 +177,21 @@ static bool deal_batch(struct gush_branch *b)
     return b->at >= b->n;
 }
 
-void gush_branch_catch_up(struct gush_branch *b, struct gush_subscription *sub)
+uint64_t gush_branch_catch_up(struct gush_branch *b, struct gush_subscription *sub)
 {
     struct gush_delivery *d = b->head;
+    uint64_t n = 0;
 
     GUSH_ASSERT(!b->lane->dealing);
     if (b->in_batch && sub->index < b->at) /* it has the batch */
         d = (struct gush_delivery *)(void *)b->batch_last->letter.next;
-    for (; d; d = (struct gush_delivery *)(void *)d->letter.next)
-        if (is_for_subscribers(d))
-            gush_subscription_deliver(sub, d);
+    for (; d; d = (struct gush_delivery *)(void *)d->letter.next) {
+        if (!is_for_subscribers(d))
+            continue;
+        gush_subscription_deliver(sub, d);
+        n++;
+    }
+    return n;
 }
 
 static void end_batch(struct gush_lane *lane, struct gush_branch *b)

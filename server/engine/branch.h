@@ -43,9 +43,9 @@ void gush_branch_free(struct gush_branch *b);
 /* On the lane. */
 void gush_branch_add(struct gush_branch *b, struct gush_subscription *sub);
 void gush_branch_remove(struct gush_branch *b, struct gush_subscription *sub);
-/* Gives |sub| at once what waits to be dealt to it. It must leave the branch, or be told nothing
- * more, before dealing goes on. Not while dealing. */
-void gush_branch_catch_up(struct gush_branch *b, struct gush_subscription *sub);
+/* Gives |sub| at once what waits to be dealt to it; how many letters that was. It must leave the
+ * branch, or be told nothing more, before dealing goes on. Not while dealing. */
+uint64_t gush_branch_catch_up(struct gush_branch *b, struct gush_subscription *sub);
 /* A delivery arrived in the mailbox: it is dealt behind those that wait. */
 void gush_branch_receive(struct gush_lane *lane, struct gush_delivery *d);
 uint64_t gush_branch_live(void);

@@ -8,8 +8,9 @@
 
 #include "server/engine/client_plan.h"
 
-#define EXPIRY_MAX_S     (INT64_C(1) << 40) /* keeps milliseconds of it within range */
-#define CLIENTS_PER_TURN GUSH_SIM_SMALL(128, 1)
+#define EXPIRY_MAX_S  (INT64_C(1) << 40) /* keeps milliseconds of it within range */
+#define COST_PER_TURN GUSH_SIM_SMALL(2048, 1)
+#define COST_OF_ACT   16 /* to look at a client costs 1, as does a letter that it still gets */
 
 /* What travels to one lane, and waits there for its turn. */
 struct gush_clients_part {
@@ -192,8 +193,8 @@ static void unsubscribe_one(struct gush_client *c, struct gush_clients_call *cal
     }
     if (plan)
         overtake(c, plan);
-    if (sub)
-        gush_branch_catch_up(sub->branch, sub); /* what was published before the call */
+    if (sub) /* what was published before the call */
+        gush__lane_state(c->node, c->lane)->walk_cost += gush_branch_catch_up(sub->branch, sub);
     if (gush__client_ending(c))
         return; /* it could not have that */
     gush__client_tell_unsubscribed(c, call->channel);
@@ -218,7 +219,7 @@ static bool listed(const struct gush_clients_call *call, const struct gush_clien
 static void end(struct gush_client *c, uint32_t code, const char *reason)
 {
     if (c->state == GUSH_CLIENT_LIVE)
-        gush__client_subs_catch_up(c);
+        gush__lane_state(c->node, c->lane)->walk_cost += gush__client_subs_catch_up(c);
     c->closing = false; /* too slow for that: the end is still the one that the call asks for */
     gush_client_disconnect(c, code, reason);
 }
@@ -324,11 +325,14 @@ static void walk(struct gush_lane_state *s)
             walk_from_start(s, part->next);
             continue;
         }
-        if (s->walked_n++ >= CLIENTS_PER_TURN)
+        if (s->walk_cost >= COST_PER_TURN)
             return;
         s->walk_at = c->user_next;
-        if (c->user_number <= part->newest && is_meant(c, part->call))
-            act(c, part->call);
+        s->walk_cost++;
+        if (c->user_number > part->newest || !is_meant(c, part->call))
+            continue;
+        s->walk_cost += COST_OF_ACT;
+        act(c, part->call);
     }
 }
 
@@ -354,7 +358,7 @@ static bool calls_run(struct gush_lane *lane, struct gush_work *work)
     GUSH_ASSERT(!lane->dealing);
     answer_settled(s);
     walk(s);
-    s->walked_n = 0;
+    s->walk_cost = 0;
     return s->calls == NULL;
 }
 

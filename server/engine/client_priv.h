@@ -91,8 +91,9 @@ void gush__client_subs_expiry(struct gush_client *c);
 void gush__client_sub_end(struct gush_client *c, struct gush_subscription *sub);
 /* Tells it that the server took it out of |channel| (empty: a push without a channel). */
 void gush__client_tell_unsubscribed(struct gush_client *c, struct gush_span channel);
-/* Queues what waits to be dealt to the client. Nothing more of that may be dealt to it. */
-void gush__client_subs_catch_up(struct gush_client *c);
+/* Queues what waits to be dealt to the client, and tells how many letters that was. Nothing more of
+ * that may be dealt to it. */
+uint64_t gush__client_subs_catch_up(struct gush_client *c);
 /* Leaves the branches: nothing more is delivered. */
 void gush__client_subs_detach(struct gush_client *c);
 /* Behind the end: presence and leave, then frees them. */

@@ -68,10 +68,13 @@ void gush__client_tell_unsubscribed(struct gush_client *c, struct gush_span chan
                                                    .u.end = {GUSH_UNSUBSCRIBE_SERVER, why}});
 }
 
-void gush__client_subs_catch_up(struct gush_client *c)
+uint64_t gush__client_subs_catch_up(struct gush_client *c)
 {
+    uint64_t n = 0;
+
     for (uint32_t i = 0; i < c->subs_n; i++)
-        gush_branch_catch_up(c->subs[i]->branch, c->subs[i]);
+        n += gush_branch_catch_up(c->subs[i]->branch, c->subs[i]);
+    return n;
 }
 
 void gush__client_subs_detach(struct gush_client *c)

@@ -35,7 +35,7 @@ struct gush_lane_state {
     struct gush_work calls_work;
     struct gush_clients_part *calls, *calls_tail, *walking;
     struct gush_client *walk_at;
-    unsigned walked_n; /* clients, since a turn ended */
+    uint64_t walk_cost; /* since a turn ended */
     /* everybody out: slots looked at, clients told, clients there when it began */
     uint32_t out_at, out_told_n, out_of_n;
     /* what was logged of slow clients this second, and what was not */

@@ -69,6 +69,28 @@ static void a_turn_visits_a_bounded_number(void **state)
     assert_true(turns_n > 3);
 }
 
+/* Each of them hears first what waits, and that is work as well. */
+static void letters_that_wait_make_a_turn_visit_fewer(void **state)
+{
+    struct world *w = world_new(state, CONFIG);
+    struct peer *list[CROWD];
+    struct publishing waiting[100];
+    struct calling c = DISCONNECT();
+
+    crowd(w, 0, list, CROWD);
+    for (size_t i = 0; i < 100; i++) {
+        waiting[i] = publishing_of("a", "1");
+        publish_begin(w, &waiting[i]);
+    }
+    begin(w, &c);
+    turn(w);
+    assert_in_range(closing_n(list, CROWD), 1, 30);
+    settle(w);
+    assert_int_equal(closing_n(list, CROWD), CROWD);
+    for (size_t i = 0; i < CROWD; i++)
+        assert_int_equal(list[i]->heard_n, 1 + 100 + 1);
+}
+
 static void who_goes_meanwhile_takes_nobody_along(void **state)
 {
     struct world *w = world_new(state, CONFIG);
@@ -194,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         world_test(a_turn_visits_a_bounded_number),
+        world_test(letters_that_wait_make_a_turn_visit_fewer),
         world_test(who_goes_meanwhile_takes_nobody_along),
         world_test(who_comes_meanwhile_stays),
         world_test(a_call_that_waits_means_nobody_who_comes_after_it),
