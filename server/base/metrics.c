@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/base/assert.h"
+#include "server/base/codes.h"
 #include "server/base/mem.h"
 #include "server/base/sync.h"
 
@@ -199,6 +200,16 @@ static void lay_out(struct gush_metrics *m, enum gush_metric metric)
     m->series_n += l->series_n;
 }
 
+static uint32_t number_position(struct gush_metrics *m, enum dim dim, uint32_t number);
+
+/* Whoever uses the API may end clients with any number he likes: ours find their places. */
+static void know_our_codes(struct gush_metrics *m)
+{
+#define X(name, code, text) (void)number_position(m, DIM_DISCONNECT_CODE, code);
+    GUSH_DISCONNECT_MAP(X)
+#undef X
+}
+
 struct gush_metrics *gush_metrics_new(const struct gush_metrics_options *o)
 {
     GUSH_ASSERT(o->lanes_n > 0 && o->namespaces_n > 0);
@@ -213,6 +224,7 @@ struct gush_metrics *gush_metrics_new(const struct gush_metrics_options *o)
     for (unsigned i = 0; i < DIMS_N; i++)
         if (dims[i].words == NULL && dims[i].n > 0)
             m->numbers[i] = gush_zalloc(dims[i].n, sizeof *m->numbers[i]);
+    know_our_codes(m);
     for (unsigned i = 0; i < GUSH_METRICS_N; i++)
         lay_out(m, (enum gush_metric)i);
     m->cells = gush_zalloc(m->lanes_n + 1, sizeof *m->cells);
@@ -405,7 +417,8 @@ static bool value_of(const struct gush_metrics *m, const struct cursor *c, uint6
             *value += sum(m, c->first + i);
         return *value != 0 || always;
     }
-    uint64_t first = *value, second = sum(m, c->first + 1);
+    /* Closed is read before opened, so that what comes and goes meanwhile is not below zero. */
+    uint64_t second = sum(m, c->first + 1), first = sum(m, c->first);
     *value = c->family->type == OPEN ? first - second : second;
     return first != 0 || always;
 }
@@ -571,9 +584,17 @@ void gush_metrics_write(struct gush_metrics *m, struct gush_buf *out)
 
 /* ---- reading: items -------------------------------------------------------------------------- */
 
+static bool is_item(const struct family *f)
+{
+    return !is_histogram(f->type) && strncmp(f->name, "centrifugo_", 11) == 0;
+}
+
+/* What no item tells is not looked at: those of many namespaces would make a long turn. */
 static void remember(struct gush_metrics *m, const struct cursor *c, void *arg)
 {
     (void)arg;
+    if (!is_item(c->family))
+        return;
     m->known[c->overall] = value_of(m, c, &m->now[c->overall]);
 }
 
@@ -620,8 +641,7 @@ static void tell_item(struct gush_metrics *m, const struct cursor *c, void *arg)
     struct itemizing *t = arg;
     uint64_t value = m->now[c->overall];
 
-    if (!m->known[c->overall] || is_histogram(c->family->type) ||
-        strncmp(c->family->name, "centrifugo_", 11) != 0)
+    if (!is_item(c->family) || !m->known[c->overall])
         return;
     if (c->family->type == COUNTER)
         value -= m->before[c->overall];

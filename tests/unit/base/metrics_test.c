@@ -224,6 +224,18 @@ static void numbers_keep_their_place_and_run_out(void **state)
                    "code=\"other\"} 985");
 }
 
+static void our_codes_find_their_places(void **state) /* however many others come first */
+{
+    struct fixture *f = *state;
+
+    for (uint32_t code = 4000; code < 5000; code++)
+        gush_metrics_add(f->m, 0, GUSH_METRIC_DISCONNECTS,
+                         GUSH_AT(gush_metrics_disconnect_code(f->m, code)), 1);
+    gush_metrics_add(f->m, 0, GUSH_METRIC_DISCONNECTS,
+                     GUSH_AT(gush_metrics_disconnect_code(f->m, 3008)), 1);
+    assert_line(f, "centrifugo_client_num_server_disconnects{code=\"3008\"} 1");
+}
+
 static void *intern(void *arg)
 {
     struct fixture *f = arg;
@@ -352,6 +364,7 @@ int main(void)
         TEST(a_histogram_without_labels_has_its_bounds_as_one),
         TEST(unknown_words_are_the_last_one),
         TEST(numbers_keep_their_place_and_run_out),
+        TEST(our_codes_find_their_places),
         TEST(two_lanes_may_meet_a_number_at_once),
         TEST(without_a_snapshot_there_are_no_items),
         TEST(counters_are_differences),
