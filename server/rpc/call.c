@@ -3,12 +3,17 @@
 #include <grpc/byte_buffer.h>
 #include <grpc/slice_buffer.h>
 #include <grpc/support/alloc.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "server/base/mem.h"
 
 #include "server/rpc/rpc_priv.h"
+
+#define LEAVE_MAX_MS  5000
+#define LEAVE_LOOK_MS 5
 
 struct gush_rpc_call {
     GUSH_MAGIC_FIELD;
@@ -33,6 +38,8 @@ struct gush_rpc_call {
     bool finished; /* finish was called */
     bool gone;     /* the library says it is over for the peer */
     bool cut;      /* cancel was called: what comes back now means nothing */
+    bool leaving;  /* leave was called; |late| is its timer now */
+    uint64_t leave_from_ms;
     struct gush__tag close_tag, read_tag, send_tag, finish_tag;
 };
 #define gush_rpc_call_MAGIC GUSH_MAGIC('r', 'c', 'a', 'l')
@@ -87,6 +94,7 @@ static void settle(struct gush_rpc_call *call)
     GUSH_ASSERT(call->gone);
     if (call->asked && call->service->on_closed)
         call->service->on_closed(call->service->ctx, call);
+    gush_wheel_disarm(&q->lane.wheel, &call->late);
     grpc_call_unref(call->core);
     gush__server_leave(call->server);
     call->magic = GUSH_MAGIC_DEAD;
@@ -179,11 +187,55 @@ static void on_read(struct gush__tag *tag, bool ok)
     op_back(call);
 }
 
+/* When |fd| was last seen with nothing left to be sent; 0: never. */
+static uint64_t *sent_ms_of(struct gush_rpc_queue *q, int fd)
+{
+    size_t n = ((size_t)fd / 1024 + 1) * 1024;
+
+    if (n > q->sent_n) {
+        q->sent_ms = gush_realloc(q->sent_ms, n * sizeof(*q->sent_ms));
+        memset(q->sent_ms + q->sent_n, 0, (n - q->sent_n) * sizeof(*q->sent_ms));
+        q->sent_n = n;
+    }
+    return &q->sent_ms[fd];
+}
+
+/* Whether the peer's system has not taken yet what was written before leave. What other streams of
+ * the connection have written since does not matter. */
+static bool has_unsent(const struct gush_rpc_call *call, uint64_t now_ms)
+{
+    uint64_t *sent_ms;
+    int n = 0;
+
+    if (call->fd < 0 || ioctl(call->fd, SIOCOUTQ, &n) != 0)
+        return false;
+    sent_ms = sent_ms_of(call->queue, call->fd);
+    if (n == 0)
+        *sent_ms = now_ms;
+    return n > 0 && *sent_ms <= call->leave_from_ms;
+}
+
+static void leave(struct gush_rpc_call *call)
+{
+    struct gush_lane *lane = &call->queue->lane;
+    struct gush_rpc_end end = {.status = GUSH_RPC_OK};
+    uint64_t now_ms = gush_lane_now_ms(lane), passed_ms = now_ms - call->leave_from_ms;
+
+    if (passed_ms < LEAVE_MAX_MS && has_unsent(call, now_ms))
+        gush_wheel_arm(&lane->wheel, &call->late, now_ms + LEAVE_LOOK_MS + passed_ms / 4);
+    else
+        gush_rpc_call_finish(call, NULL, &end);
+}
+
 static void on_late(void *lane, struct gush_timer *timer)
 {
     struct gush_rpc_call *call = GUSH_CONTAINER(timer, struct gush_rpc_call, late);
 
     (void)lane;
+    if (call->leaving && !call->gone && !call->cut) {
+        leave(call);
+        return;
+    }
     if (call->gone || call->finished || call->cut)
         return;
     if (call->asked) /* its service may be amid something else: it hears of this as of any end */
@@ -397,6 +449,14 @@ void gush_rpc_call_finish(struct gush_rpc_call *call, struct gush_bytes *reply,
     grpc_slice_unref(message);
     grpc_slice_unref(details.value);
     gush_bytes_unref(reply);
+}
+
+void gush_rpc_call_leave(struct gush_rpc_call *call)
+{
+    GUSH_ASSERT(!call->finished && !call->sending && !call->reading && !call->leaving);
+    call->leaving = true;
+    call->leave_from_ms = gush_lane_now_ms(&call->queue->lane);
+    leave(call);
 }
 
 void gush_rpc_call_cancel(struct gush_rpc_call *call, enum gush_rpc_status status,

@@ -62,6 +62,11 @@ GUSH_MUST_USE gush_err gush_rpc_call_send(struct gush_rpc_call *call,
  * last message. Once per call; nothing happens if the peer has gone. */
 void gush_rpc_call_finish(struct gush_rpc_call *call, struct gush_bytes *reply,
                           const struct gush_rpc_end *end);
+/* As finish with OK and nothing else, but only when the peer's system has taken what was sent on
+ * the connection, or after some seconds. For the end of the server: the library closes a connection
+ * behind its last call then, and a close can lose what is still on its way. Instead of finish, and
+ * never while a message is under way or asked for. */
+void gush_rpc_call_leave(struct gush_rpc_call *call);
 /* Ends the call now: what is under way is abandoned. The peer sees a reset stream. */
 void gush_rpc_call_cancel(struct gush_rpc_call *call, enum gush_rpc_status status,
                           const char *message);

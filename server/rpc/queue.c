@@ -273,6 +273,7 @@ void gush_rpc_queue_free(struct gush_rpc_queue *q)
     }
     grpc_completion_queue_destroy(q->cq);
     grpc_byte_buffer_destroy(q->message);
+    gush_free(q->sent_ms);
     gush_rpc_cork_fini(&q->cork);
     q->magic = GUSH_MAGIC_DEAD;
     gush_free(q);

@@ -49,6 +49,8 @@ struct gush_rpc_queue {
     uint64_t live_n;           /* calls and posted requests whose tags are not all back */
     bool again;                /* somebody on this thread woke the lane */
     grpc_byte_buffer *message; /* of the send being started; the library empties it */
+    uint64_t *sent_ms;         /* by descriptor: when nothing was left to be sent there */
+    size_t sent_n;
     struct gush_rpc_cork cork; /* its thread */
 
     atomic_bool stopping;

@@ -83,6 +83,24 @@ def test_two_thousand_clients_lose_nothing(start, pace):
     server.destroy()
 
 
+def test_slow_reader_gets_the_rest(start):
+    """What waits in the sockets for one who pauses, and then reads on, is not cut off."""
+    server = start()
+    with Streams(server.ports["uni_grpc"], window=1 << 24, receive_buffer=16384) as streams:
+        ids = [streams.consume("c") for _ in range(20)]
+        for number in range(1, 21):
+            server.publish("c", b'{"seq":%d,"fill":"%s"}' % (number, b"x" * 1000))
+        server.signal(signal.SIGTERM)
+        time.sleep(1)  # longer than idle connections are given, and shorter than slow ones
+        streams.read(lambda: streams.closed or len(streams.ends) == len(ids))
+        for stream in ids:
+            goodbye = streams.pushes[stream].pop()
+            assert goodbye.disconnect.code == 3001
+            assert last_number(streams.pushes[stream]) == 20
+        server.check_exit()
+    server.destroy()
+
+
 def draining(start, **config):
     """A server that takes two seconds to go: it tells ten of its clients per second."""
     server = start(merged({"shutdown": {"pace": 10, "timeout": "60s"}}, config))

@@ -41,9 +41,14 @@ def message(data, claimed=None):
 
 
 class H2:
-    def __init__(self, port, timeout_s=10, preface=PREFACE + frame(SETTINGS, 0, 0)):
+    def __init__(self, port, timeout_s=10, preface=PREFACE + frame(SETTINGS, 0, 0),
+                 receive_buffer=None):
         self.timeout_s = timeout_s
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout_s)
+        self.socket = socket.socket()
+        self.socket.settimeout(timeout_s)
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.connect(("127.0.0.1", port))
         self.received = b""
         self.payload = b""  # of DATA frames
         self.socket.sendall(preface)

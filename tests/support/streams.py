@@ -27,10 +27,10 @@ def window_update(stream, size):
 
 
 class Streams(H2):
-    def __init__(self, port, window=65535):
+    def __init__(self, port, window=65535, receive_buffer=None):
         settings = struct.pack(">HI", INITIAL_WINDOW, window)
         super().__init__(port, preface=PREFACE + frame(SETTINGS, 0, 0, settings) +
-                         window_update(0, WHOLE))
+                         window_update(0, WHOLE), receive_buffer=receive_buffer)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.next_stream = 1
         self.stopped = set()

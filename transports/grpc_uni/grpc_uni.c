@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "server/base/assert.h"
+#include "server/base/codes.h"
 #include "server/base/mem.h"
 
 #include "server/codec/connect_decode.h"
@@ -107,10 +108,11 @@ static void uni_close(void *arg, uint32_t code, const char *reason)
     struct gush_grpc_uni_conn *conn = GUSH_CAST(gush_grpc_uni_conn, arg);
     struct gush_rpc_end end = {.status = GUSH_RPC_OK};
 
-    (void)code;
     /* A status would queue behind the message that does not get through. */
     if (conn->pending)
         gush_rpc_call_cancel(conn->call, GUSH_RPC_UNAVAILABLE, reason);
+    else if (code == GUSH_DISCONNECT_SHUTDOWN)
+        gush_rpc_call_leave(conn->call);
     else
         gush_rpc_call_finish(conn->call, NULL, &end);
 }
