@@ -346,7 +346,7 @@ static void answer_settled(struct gush_lane_state *s)
         part_done(part->call, GUSH_ERROR_NONE);
         gush_free(part);
     }
-    for (struct gush_clients_part *part = s->calls; part != s->walking; part = part->next)
+    for (struct gush_clients_part *part = s->calls; part && part != s->walking; part = part->next)
         part->settled = true;
 }
 
