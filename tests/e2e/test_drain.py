@@ -91,7 +91,8 @@ def test_slow_reader_gets_the_rest(start):
         for number in range(1, 21):
             server.publish("c", b'{"seq":%d,"fill":"%s"}' % (number, b"x" * 1000))
         server.signal(signal.SIGTERM)
-        time.sleep(1)  # longer than idle connections are given, and shorter than slow ones
+        with pytest.raises(subprocess.TimeoutExpired):  # it waits for who does not read, for 5 s
+            server.process.wait(1)
         streams.read(lambda: streams.closed or len(streams.ends) == len(ids))
         for stream in ids:
             goodbye = streams.pushes[stream].pop()
