@@ -4,7 +4,7 @@
 #include <grpc/slice_buffer.h>
 #include <grpc/support/alloc.h>
 #include <linux/sockios.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -272,8 +272,8 @@ static int descriptor_of(grpc_call *core)
     char *peer = grpc_call_get_peer(core);
     int fd = -1;
 
-    if (sscanf(peer, "fd:%d", &fd) != 1)
-        fd = -1;
+    if (strncmp(peer, "fd:", 3) == 0)
+        fd = (int)strtol(peer + 3, NULL, 10);
     gpr_free(peer);
     return fd;
 }
