@@ -8,6 +8,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
+#include "server/base/mem.h"
 
 #include "server/config/config.h"
 
@@ -117,7 +118,7 @@ static void wait_for_the_end(const sigset_t *signals)
  * group. */
 static void *end_at_once(void *arg)
 {
-    const struct gush_config *config = arg;
+    const char *pid_file = arg;
     sigset_t signals;
     int signal_number = 0;
 
@@ -128,21 +129,21 @@ static void *end_at_once(void *arg)
     while (sigwait(&signals, &signal_number) != 0 || gush_clock_mono_us() < deaf_until_us)
         continue;
     gush_log(GUSH_LOG_WARN, "second signal: ending at once");
-    if (*config->pid_file)
-        unlink(config->pid_file);
+    if (*pid_file)
+        unlink(pid_file);
     _exit(1);
 }
 
 static void listen_for_impatience(const struct gush_config *config)
 {
-    union {
-        const struct gush_config *borrowed;
-        void *arg;
-    } of = {.borrowed = config};
+    /* Its own: it may be woken when the configuration is gone already. */
+    char *pid_file = gush_strndup(config->pid_file, strlen(config->pid_file));
     pthread_t thread;
 
-    if (pthread_create(&thread, NULL, end_at_once, of.arg) == 0)
+    if (pthread_create(&thread, NULL, end_at_once, pid_file) == 0)
         pthread_detach(thread);
+    else
+        gush_free(pid_file);
 }
 
 static int serve(const struct gush_config *config)
