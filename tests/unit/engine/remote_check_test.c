@@ -1,18 +1,7 @@
 /* Positions in streams of a broker: who fell behind, who got ahead of it, and who is left alone.
  * spec: design 7; client protocol 10, periodic check */
-#include "tests/unit/engine/broker.h"
+#include "tests/unit/engine/remote.h"
 
-#define NS(name, options)                                                                          \
-    "{\"name\":\"" name "\",\"allow_subscribe_for_client\":true,"                                  \
-    "\"allow_subscribe_for_anonymous\":true" options "}"
-#define HISTORY ",\"history_size\":50,\"history_ttl\":\"50s\""
-
-#define CONFIG(client)                                                                             \
-    "{\"client\":{\"allow_anonymous_connect_without_token\":true,"                                 \
-    "\"insecure_skip_token_signature_verify\":true" client "},"                                    \
-    "\"channel\":{\"history_meta_ttl\":\"60s\",\"without_namespace\":"                             \
-    "{\"allow_subscribe_for_client\":true,\"allow_subscribe_for_anonymous\":true},"                \
-    "\"namespaces\":[" NS("rec", HISTORY ",\"force_recovery\":true") "," NS("hist", HISTORY) "]}}"
 #define EVERY_4S ",\"channel_position_check_delay\":\"4s\""
 
 /* A live subscriber of rec:a at offset 5 of epoch E. */
@@ -29,7 +18,7 @@ static struct peer *live_at_5(struct world *w)
 
 static struct world *begin(void **state)
 {
-    return broker_world(state, &broker, CONFIG(EVERY_4S), 1);
+    return broker_world(state, &broker, REMOTE_CONFIG(EVERY_4S), 1);
 }
 
 /* Time passes until the periodic check is asked. */
@@ -92,8 +81,8 @@ static void nobody_is_checked_where_nobody_has_a_position(void **state)
 
 static void checks_can_be_switched_off(void **state)
 {
-    struct world *w =
-        broker_world(state, &broker, CONFIG(",\"channel_position_check_delay\":\"1000h\""), 1);
+    struct world *w = broker_world(state, &broker,
+                                   REMOTE_CONFIG(",\"channel_position_check_delay\":\"1000h\""), 1);
     struct peer *p = live_at_5(w);
 
     pass(w, 200000);
@@ -263,7 +252,7 @@ static void two_verdicts_within_a_second_are_one(void **state)
 
 static void a_reconnect_checks_who_was_in(void **state)
 {
-    struct world *w = broker_world(state, &broker, CONFIG(""), 1);
+    struct world *w = broker_world(state, &broker, REMOTE_CONFIG(""), 1);
     struct peer *p = live_at_5(w);
 
     broker_down(&broker);
@@ -278,7 +267,7 @@ static void a_reconnect_checks_who_was_in(void **state)
 
 static void two_reconnects_check_as_well(void **state)
 {
-    struct world *w = broker_world(state, &broker, CONFIG(""), 1);
+    struct world *w = broker_world(state, &broker, REMOTE_CONFIG(""), 1);
     struct peer *p = live_at_5(w);
 
     broker_down(&broker);
@@ -295,7 +284,7 @@ static void two_reconnects_check_as_well(void **state)
 /* Somebody came and went before the acknowledgement: who was in before is checked all the same. */
 static void who_came_and_went_hides_nobody(void **state)
 {
-    struct world *w = broker_world(state, &broker, CONFIG(""), 1);
+    struct world *w = broker_world(state, &broker, REMOTE_CONFIG(""), 1);
     struct peer *p = live_at_5(w);
 
     broker_down(&broker);
@@ -326,7 +315,7 @@ static void a_check_of_an_older_connection_is_made_again(void **state)
 
 static void plain_listeners_survive_every_reconnect(void **state)
 {
-    struct world *w = broker_world(state, &broker, CONFIG(""), 1);
+    struct world *w = broker_world(state, &broker, REMOTE_CONFIG(""), 1);
     struct peer *p = peer_new(w, "{\"subs\":{\"hist:a\":{}}}");
 
     acknowledge(&broker, "hist:a");

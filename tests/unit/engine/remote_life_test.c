@@ -1,104 +1,11 @@
 /* A channel of a broker through reconnects, failures and its last second. spec: design 7 */
-#include "tests/unit/engine/broker.h"
-
-#define NS(name, options)                                                                          \
-    "{\"name\":\"" name "\",\"allow_subscribe_for_client\":true,"                                  \
-    "\"allow_subscribe_for_anonymous\":true" options "}"
-#define HISTORY ",\"history_size\":50,\"history_ttl\":\"50s\""
-
-#define CONFIG(client)                                                                             \
-    "{\"client\":{\"allow_anonymous_connect_without_token\":true,"                                 \
-    "\"insecure_skip_token_signature_verify\":true" client "},"                                    \
-    "\"channel\":{\"history_meta_ttl\":\"60s\",\"without_namespace\":"                             \
-    "{\"allow_subscribe_for_client\":true,\"allow_subscribe_for_anonymous\":true},"                \
-    "\"namespaces\":[" NS("rec", HISTORY ",\"force_recovery\":true") "," NS(                       \
-        "cache", HISTORY                                                                           \
-        ",\""                                                                                      \
-        "for"                                                                                      \
-        "ce_"                                                                                      \
-        "rec"                                                                                      \
-        "ove"                                                                                      \
-        "ry"                                                                                       \
-        "\":"                                                                                      \
-        "tru"                                                                                      \
-        "e,"                                                                                       \
-        "\"f"                                                                                      \
-        "orc"                                                                                      \
-        "e_"                                                                                       \
-        "rec"                                                                                      \
-        "ove"                                                                                      \
-        "ry_"                                                                                      \
-        "mod"                                                                                      \
-        "e\""                                                                                      \
-        ":\""                                                                                      \
-        "cac"                                                                                      \
-        "he"                                                                                       \
-        "\"") "," NS("hist",                                                                       \
-                     HISTORY) "," NS("latest",                                                     \
-                                     ",\"queue_policy\":\"latest\"") "," NS("who", ",\"presence\"" \
-                                                                                   ":true,\"join_" \
-                                                                                   "leave\":true," \
-                                                                                   "\"force_push_" \
-                                                                                   "join_leave\":" \
-                                                                                   "true") "]}}"
-
-static struct world *begin(void **state)
-{
-    return broker_world(state, &broker, CONFIG(""), 1);
-}
-
-/* Asks to recover |channel| from |offset| of epoch E. */
-static struct peer *comes_back(struct world *w, const char *channel, unsigned offset)
-{
-    char json[256];
-
-    (void)snprintf(json, sizeof(json),
-                   "{\"subs\":{\"%s\":{\"recover\":true,\"offset\":%u,\"epoch\":\"E\"}}}", channel,
-                   offset);
-    return peer_new(w, json);
-}
-
-static void expect_result(struct peer *p, const char *channel, const char *result)
-{
-    char text[512];
-
-    (void)snprintf(
-        text, sizeof(text),
-        "{\"connect\":{\"client\":\"~\",\"version\":\"0.0.0 OSS\",\"subs\":{\"%s\":{%s}},"
-        "\"session\":\"~\"}}",
-        channel, result);
-    expect(p, text);
-}
-
-static void expect_numbers(struct peer *p, const char *channel, unsigned first, unsigned last)
-{
-    for (unsigned i = first; i <= last; i++) {
-        char text[128];
-        (void)snprintf(text, sizeof(text),
-                       "{\"channel\":\"%s\",\"pub\":{\"data\":%u,\"offset\":%u}}", channel, i, i);
-        expect(p, text);
-    }
-}
-
-#define TOP_5 "\"recoverable\":true,\"epoch\":\"E\",\"offset\":5,\"positioned\":true"
-
-/* A live subscriber of rec:a at offset |top|. */
-static struct peer *live_one(struct world *w, unsigned top)
-{
-    struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
-
-    acknowledge(&broker, "rec:a");
-    answer_top(&broker, asked_next(&broker, ASKED_HISTORY, "rec:a"), top, "E");
-    expect_connected(p);
-    expect_unasked(&broker);
-    return p;
-}
+#include "tests/unit/engine/remote.h"
 
 /* ---- failures -------------------------------------------------------------------------------- */
 
 static void a_failed_subscribe_is_an_error(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     (void)asked_next(&broker, ASKED_SUBSCRIBE, "rec:a");
@@ -108,7 +15,7 @@ static void a_failed_subscribe_is_an_error(void **state)
 
 static void a_failed_read_is_an_error_of_who_asked(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = live_one(w, 5), *q = comes_back(w, "rec:a", 3);
 
     answer_failure(&broker, asked_next(&broker, ASKED_HISTORY, "rec:a"));
@@ -120,7 +27,7 @@ static void a_failed_read_is_an_error_of_who_asked(void **state)
 
 static void a_broker_that_never_answers_is_an_error_not_staleness(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     (void)asked_next(&broker, ASKED_SUBSCRIBE, "rec:a");
@@ -131,7 +38,7 @@ static void a_broker_that_never_answers_is_an_error_not_staleness(void **state)
 
 static void answers_for_who_is_gone_find_nobody(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     acknowledge(&broker, "rec:a");
@@ -147,7 +54,7 @@ static void answers_for_who_is_gone_find_nobody(void **state)
 
 static void answers_for_who_is_ending_are_ignored(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     p->stays = true;
@@ -162,7 +69,7 @@ static void answers_for_who_is_ending_are_ignored(void **state)
 
 static void nothing_is_asked_of_what_is_down(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
 
     broker_down(&broker);
     struct peer *p = peer_new(w, "{\"subs\":{\"a\":{}}}");
@@ -175,7 +82,7 @@ static void nothing_is_asked_of_what_is_down(void **state)
 
 static void channels_in_use_are_subscribed_anew(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"a\":{}}}");
 
     acknowledge(&broker, "a");
@@ -191,7 +98,7 @@ static void channels_in_use_are_subscribed_anew(void **state)
 
 static void an_old_acknowledgement_is_ignored(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     (void)asked_next(&broker, ASKED_SUBSCRIBE, "rec:a");
@@ -210,7 +117,7 @@ static void an_old_acknowledgement_is_ignored(void **state)
 /* The answer of an older connection says nothing about what was missed since. */
 static void an_old_answer_is_asked_again_when_acknowledged(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     acknowledge(&broker, "rec:a");
@@ -230,7 +137,7 @@ static void an_old_answer_is_asked_again_when_acknowledged(void **state)
 
 static void an_old_answer_is_asked_again_at_once(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = comes_back(w, "rec:a", 4);
 
     acknowledge(&broker, "rec:a");
@@ -255,7 +162,7 @@ static void an_old_answer_is_asked_again_at_once(void **state)
 
 static void a_late_failure_of_an_older_connection_is_ignored(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"a\":{}}}");
 
     (void)asked_next(&broker, ASKED_SUBSCRIBE, "a");
@@ -273,7 +180,7 @@ static void a_late_failure_of_an_older_connection_is_ignored(void **state)
 
 static void a_channel_is_left_after_a_second(void **state) /* spec: engines 4 */
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = live_one(w, 5);
 
     peer_gone(p);
@@ -288,7 +195,7 @@ static void a_channel_is_left_after_a_second(void **state) /* spec: engines 4 */
 
 static void who_comes_back_in_time_finds_it_subscribed(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
 
     peer_gone(live_one(w, 5));
     pass(w, 900);
@@ -304,7 +211,7 @@ static void who_comes_back_in_time_finds_it_subscribed(void **state)
 
 static void who_leaves_before_the_acknowledgement_is_unsubscribed(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     peer_gone(p);
@@ -321,7 +228,7 @@ static void who_leaves_before_the_acknowledgement_is_unsubscribed(void **state)
 
 static void who_comes_back_after_a_reconnect_is_subscribed_anew(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
 
     peer_gone(live_one(w, 5));
     settle(w);
@@ -336,7 +243,7 @@ static void who_comes_back_after_a_reconnect_is_subscribed_anew(void **state)
 
 static void what_was_left_before_a_reconnect_dies(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
 
     peer_gone(live_one(w, 5));
     settle(w);
@@ -360,7 +267,7 @@ static void comes_while_going(struct broker *b)
 
 static void who_comes_while_it_is_going_is_subscribed_behind_it(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
 
     peer_gone(live_one(w, 5));
     broker.on_unsubscribe = comes_while_going;
@@ -381,7 +288,7 @@ static void reconnects_while_going(struct broker *b)
 
 static void a_reconnect_while_it_is_going_changes_nothing(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
 
     peer_gone(live_one(w, 5));
     broker.on_unsubscribe = reconnects_while_going;
@@ -393,7 +300,7 @@ static void a_reconnect_while_it_is_going_changes_nothing(void **state)
 
 static void a_failed_subscribe_of_nobody_is_the_end_of_it(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
 
     peer_gone(peer_new(w, "{\"subs\":{\"rec:a\":{}}}"));
     (void)asked_next(&broker, ASKED_SUBSCRIBE, "rec:a");
@@ -404,7 +311,7 @@ static void a_failed_subscribe_of_nobody_is_the_end_of_it(void **state)
 
 static void a_failed_subscribe_is_tried_again_for_who_was_in(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = live_one(w, 5);
 
     broker_down(&broker);
@@ -420,7 +327,7 @@ static void a_failed_subscribe_is_tried_again_for_who_was_in(void **state)
 
 static void a_closed_lane_drops_answers(void **state)
 {
-    struct world *w = broker_world(state, &broker, CONFIG(""), 2);
+    struct world *w = broker_world(state, &broker, REMOTE_CONFIG(""), 2);
     struct peer *p = peer_on(w, 1, GUSH_FORM_PUSH_JSON);
 
     peer_connect(p, "{\"subs\":{\"rec:a\":{}}}");
@@ -438,7 +345,7 @@ static void a_closed_lane_drops_answers(void **state)
 
 static void a_crowd_of_channels_is_left_in_time(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct gush_buf b;
 
     gush_buf_init(&b, 1 << 16);

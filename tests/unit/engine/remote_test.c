@@ -1,106 +1,13 @@
 /* Streams of a broker outside the process: SUBSCRIBE before history, seams merged, overflow,
  * queues. Reconnects and leaving are in remote_life_test.c, positions in remote_check_test.c, API
  * calls in remote_api_test.c. spec: design 7 */
-#include "tests/unit/engine/broker.h"
-
-#define NS(name, options)                                                                          \
-    "{\"name\":\"" name "\",\"allow_subscribe_for_client\":true,"                                  \
-    "\"allow_subscribe_for_anonymous\":true" options "}"
-#define HISTORY ",\"history_size\":50,\"history_ttl\":\"50s\""
-
-#define CONFIG(client)                                                                             \
-    "{\"client\":{\"allow_anonymous_connect_without_token\":true,"                                 \
-    "\"insecure_skip_token_signature_verify\":true" client "},"                                    \
-    "\"channel\":{\"history_meta_ttl\":\"60s\",\"without_namespace\":"                             \
-    "{\"allow_subscribe_for_client\":true,\"allow_subscribe_for_anonymous\":true},"                \
-    "\"namespaces\":[" NS("rec", HISTORY ",\"force_recovery\":true") "," NS(                       \
-        "cache", HISTORY                                                                           \
-        ",\""                                                                                      \
-        "for"                                                                                      \
-        "ce_"                                                                                      \
-        "rec"                                                                                      \
-        "ove"                                                                                      \
-        "ry"                                                                                       \
-        "\":"                                                                                      \
-        "tru"                                                                                      \
-        "e,"                                                                                       \
-        "\"f"                                                                                      \
-        "orc"                                                                                      \
-        "e_"                                                                                       \
-        "rec"                                                                                      \
-        "ove"                                                                                      \
-        "ry_"                                                                                      \
-        "mod"                                                                                      \
-        "e\""                                                                                      \
-        ":\""                                                                                      \
-        "cac"                                                                                      \
-        "he"                                                                                       \
-        "\"") "," NS("hist",                                                                       \
-                     HISTORY) "," NS("latest",                                                     \
-                                     ",\"queue_policy\":\"latest\"") "," NS("who", ",\"presence\"" \
-                                                                                   ":true,\"join_" \
-                                                                                   "leave\":true," \
-                                                                                   "\"force_push_" \
-                                                                                   "join_leave\":" \
-                                                                                   "true") "]}}"
-
-static struct world *begin(void **state)
-{
-    return broker_world(state, &broker, CONFIG(""), 1);
-}
-
-/* Asks to recover |channel| from |offset| of epoch E. */
-static struct peer *comes_back(struct world *w, const char *channel, unsigned offset)
-{
-    char json[256];
-
-    (void)snprintf(json, sizeof(json),
-                   "{\"subs\":{\"%s\":{\"recover\":true,\"offset\":%u,\"epoch\":\"E\"}}}", channel,
-                   offset);
-    return peer_new(w, json);
-}
-
-static void expect_result(struct peer *p, const char *channel, const char *result)
-{
-    char text[512];
-
-    (void)snprintf(
-        text, sizeof(text),
-        "{\"connect\":{\"client\":\"~\",\"version\":\"0.0.0 OSS\",\"subs\":{\"%s\":{%s}},"
-        "\"session\":\"~\"}}",
-        channel, result);
-    expect(p, text);
-}
-
-static void expect_numbers(struct peer *p, const char *channel, unsigned first, unsigned last)
-{
-    for (unsigned i = first; i <= last; i++) {
-        char text[128];
-        (void)snprintf(text, sizeof(text),
-                       "{\"channel\":\"%s\",\"pub\":{\"data\":%u,\"offset\":%u}}", channel, i, i);
-        expect(p, text);
-    }
-}
-
-#define TOP_5 "\"recoverable\":true,\"epoch\":\"E\",\"offset\":5,\"positioned\":true"
-
-/* A live subscriber of rec:a at offset |top|. */
-static struct peer *live_one(struct world *w, unsigned top)
-{
-    struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
-
-    acknowledge(&broker, "rec:a");
-    answer_top(&broker, asked_next(&broker, ASKED_HISTORY, "rec:a"), top, "E");
-    expect_connected(p);
-    expect_unasked(&broker);
-    return p;
-}
+#include "tests/unit/engine/remote.h"
 
 /* ---- the order ------------------------------------------------------------------------------- */
 
 static void a_plain_channel_needs_the_acknowledgement_only(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"a\":{}}}");
 
     expect_open(p); /* told nothing yet */
@@ -116,7 +23,7 @@ static void a_plain_channel_needs_the_acknowledgement_only(void **state)
 
 static void history_is_asked_behind_the_acknowledgement(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     (void)asked_next(&broker, ASKED_SUBSCRIBE, "rec:a");
@@ -137,7 +44,7 @@ static void history_is_asked_behind_the_acknowledgement(void **state)
 
 static void a_plain_listener_of_a_stream_needs_no_read(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"hist:a\":{}}}");
 
     acknowledge(&broker, "hist:a");
@@ -147,7 +54,7 @@ static void a_plain_listener_of_a_stream_needs_no_read(void **state)
 
 static void recovery_reads_what_was_missed(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = comes_back(w, "rec:a", 3);
 
     acknowledge(&broker, "rec:a");
@@ -169,7 +76,7 @@ static void recovery_reads_what_was_missed(void **state)
 
 static void a_cache_reads_the_newest(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = comes_back(w, "cache:a", 3);
 
     acknowledge(&broker, "cache:a");
@@ -186,7 +93,7 @@ static void a_cache_reads_the_newest(void **state)
 
 static void equal_positions_make_one_read(void **state)
 {
-    struct world *w = broker_world(state, &broker, CONFIG(""), 2);
+    struct world *w = broker_world(state, &broker, REMOTE_CONFIG(""), 2);
     struct peer *p[6];
     static const unsigned from[] = {3, 3, 2, 3, 2, 3};
 
@@ -217,7 +124,7 @@ static void equal_positions_make_one_read(void **state)
 
 static void one_connection_waits_for_all_its_channels(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"a\":{},\"b\":{},\"rec:a\":{}}}");
 
     acknowledge(&broker, "a");
@@ -238,7 +145,7 @@ static void one_connection_waits_for_all_its_channels(void **state)
 
 static void what_arrives_meanwhile_is_merged(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = comes_back(w, "rec:a", 3);
 
     acknowledge(&broker, "rec:a");
@@ -259,7 +166,7 @@ static void what_arrives_meanwhile_is_merged(void **state)
 
 static void what_arrives_before_the_acknowledgement_is_merged_too(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     send_numbers(&broker, "rec:a", 5, 6, "E");
@@ -272,7 +179,7 @@ static void what_arrives_before_the_acknowledgement_is_merged_too(void **state)
 
 static void a_hole_in_the_seam_ends_the_connection(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     acknowledge(&broker, "rec:a");
@@ -285,7 +192,7 @@ static void a_hole_in_the_seam_ends_the_connection(void **state)
 
 static void another_epoch_in_the_seam_ends_the_connection(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     acknowledge(&broker, "rec:a");
@@ -298,7 +205,7 @@ static void another_epoch_in_the_seam_ends_the_connection(void **state)
 
 static void gaps_and_epochs_end_live_connections(void **state) /* client protocol 10 */
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = live_one(w, 5);
 
     send_numbers(&broker, "rec:a", 4, 5, "E"); /* old ones are dropped */
@@ -314,7 +221,7 @@ static void gaps_and_epochs_end_live_connections(void **state) /* client protoco
 
 static void a_stream_without_epoch_yet_takes_the_first(void **state) /* client protocol 10 */
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     acknowledge(&broker, "rec:a");
@@ -332,7 +239,7 @@ static void a_stream_without_epoch_yet_takes_the_first(void **state) /* client p
 
 static void who_holds_too_much_reads_again_once(void **state)
 {
-    struct world *w = broker_world(state, &broker, CONFIG(",\"queue_max_size\":1000"), 1);
+    struct world *w = broker_world(state, &broker, REMOTE_CONFIG(",\"queue_max_size\":1000"), 1);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     acknowledge(&broker, "rec:a");
@@ -352,7 +259,7 @@ static void who_holds_too_much_reads_again_once(void **state)
 
 static void who_holds_too_much_twice_is_too_far_behind(void **state)
 {
-    struct world *w = broker_world(state, &broker, CONFIG(",\"queue_max_size\":1000"), 1);
+    struct world *w = broker_world(state, &broker, REMOTE_CONFIG(",\"queue_max_size\":1000"), 1);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     acknowledge(&broker, "rec:a");
@@ -369,7 +276,7 @@ static void who_holds_too_much_twice_is_too_far_behind(void **state)
 /* It held too much behind its own answer, while another channel of the request had none yet. */
 static void an_overflow_behind_the_answer_reads_again(void **state)
 {
-    struct world *w = broker_world(state, &broker, CONFIG(",\"queue_max_size\":1000"), 1);
+    struct world *w = broker_world(state, &broker, REMOTE_CONFIG(",\"queue_max_size\":1000"), 1);
     struct peer *p = peer_new(w, "{\"subs\":{\"a\":{},\"rec:a\":{}}}");
 
     (void)asked_next(&broker, ASKED_SUBSCRIBE, "a");
@@ -391,7 +298,7 @@ static void an_overflow_behind_the_answer_reads_again(void **state)
 /* Without a position nothing was promised before the connect push, and nothing is read. */
 static void a_plain_overflow_asks_nothing(void **state)
 {
-    struct world *w = broker_world(state, &broker, CONFIG(",\"queue_max_size\":1000"), 1);
+    struct world *w = broker_world(state, &broker, REMOTE_CONFIG(",\"queue_max_size\":1000"), 1);
     struct peer *p = peer_new(w, "{\"subs\":{\"a\":{}}}");
 
     for (int i = 0; i < 40; i++)
@@ -408,7 +315,7 @@ static void a_plain_overflow_asks_nothing(void **state)
 
 static void an_overflow_waits_for_the_next_connection(void **state)
 {
-    struct world *w = broker_world(state, &broker, CONFIG(",\"queue_max_size\":1000"), 1);
+    struct world *w = broker_world(state, &broker, REMOTE_CONFIG(",\"queue_max_size\":1000"), 1);
     struct peer *p = peer_new(w, "{\"subs\":{\"rec:a\":{}}}");
 
     acknowledge(&broker, "rec:a");
@@ -433,7 +340,7 @@ static void an_overflow_waits_for_the_next_connection(void **state)
 
 static void latest_knows_channels_by_their_name(void **state)
 {
-    struct world *w = broker_world(state, &broker, CONFIG(",\"queue_max_messages\":8"), 1);
+    struct world *w = broker_world(state, &broker, REMOTE_CONFIG(",\"queue_max_messages\":8"), 1);
     struct peer *p = peer_new(w, "{\"subs\":{\"latest:a\":{}}}");
 
     acknowledge(&broker, "latest:a");
@@ -452,7 +359,7 @@ static void latest_knows_channels_by_their_name(void **state)
 
 static void joins_follow_the_connect_push(void **state)
 {
-    struct world *w = begin(state);
+    struct world *w = remote_world(state);
     struct peer *p = peer_new(w, "{\"subs\":{\"who:a\":{}}}");
 
     assert_int_equal(live(w).subscriptions, 1);
