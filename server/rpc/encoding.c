@@ -17,7 +17,8 @@
 
 /* The library forgets the name of an encoding that it does not know, and hands out the bytes as if
  * they were plain. What tells is a flag of the message, which only a function for the library's own
- * tests shows. Where there is none, such bytes go on to a parser, which refuses them in its way. */
+ * tests shows. Where there is none, such bytes go on to a parser, which refuses them in its way.
+ * Newer libraries reset the stream instead. */
 extern uint32_t
 message_flags(grpc_call *call) __asm__("_Z37grpc_call_test_only_get_message_flagsP9grpc_call")
     __attribute__((weak));

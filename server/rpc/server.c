@@ -299,6 +299,9 @@ static void argue_connections(struct arguments *a, const struct gush_rpc_connect
 
     argue(a, GRPC_ARG_KEEPALIVE_TIME_MS, to_int(c->ping_ms));
     argue(a, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, to_int(c->ping_timeout_ms));
+    /* Newer libraries look at this one instead, and have no name for it. */
+    if (GUSH__CORE_NEWER && c->ping_ms > 0)
+        argue(a, "grpc.http2.ping_timeout_ms", to_int(c->ping_timeout_ms));
     argue(a, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
     argue(a, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     argue(a, GRPC_ARG_HTTP2_MAX_PING_STRIKES, strikes);
