@@ -212,12 +212,14 @@ NO_THREAD = r"""
 
 typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
-/* Fails for the server's own thread of that number; those of libraries come from libraries. */
+/* Fails for the server's own thread of that number. Ours ask for no attributes; those of libraries
+ * do, or come from libraries. */
 int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg)
 {
     static int n;
     Dl_info where;
-    int ours = dladdr((void *)run, &where) && where.dli_fname && !strstr(where.dli_fname, ".so");
+    int ours = a == NULL && dladdr((void *)run, &where) && where.dli_fname &&
+               !strstr(where.dli_fname, ".so");
 
     if (ours && ++n == atoi(getenv("NO_THREAD")))
         return EAGAIN;

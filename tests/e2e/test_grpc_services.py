@@ -17,7 +17,8 @@ import protos
 from consume import Consume
 from h2 import END_STREAM, H2, HEADERS, PREFACE, SETTINGS, frame, message
 from pb import field
-from server import API_KEY, PROTO, REPOSITORY, ApiError, sanitized, wait_until
+from server import (API_KEY, PROTO, REPOSITORY, ApiError, packaged_core, sanitized,
+                    wait_until)
 
 API = "centrifugal.centrifugo.api.CentrifugoApi"
 UNI = "centrifugal.centrifugo.unistream.CentrifugoUniStream"
@@ -559,6 +560,10 @@ def test_unknown_encodings_are_unimplemented(gush, port, encoding):
         h2.open(METHOD[port], [("authorization", f"apikey {API_KEY}"),
                                ("grpc-encoding", encoding)])
         h2.data(compressed(b"packed in some way", lambda data: data), end=True)
+        if encoding != "deflate" and not packaged_core():
+            # A newer library resets the stream at a name that it does not know.
+            assert h2.outcome() == "reset"
+            return
         assert h2.outcome() == "trailers"
         assert h2.has_status(12), h2.trailers
         assert b"gzip" in h2.trailers or encoding.encode() in h2.trailers

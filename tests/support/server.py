@@ -97,6 +97,11 @@ def sanitized():
     return b"__asan_init" in content or b"__tsan_init" in content
 
 
+def packaged_core():
+    """Whether the binary is linked with the gRPC library that Debian packages."""
+    return b"libgrpc.so." in BINARY.read_bytes()
+
+
 def environment(extra=None):
     env = {"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
     support = REPOSITORY / "tests" / "support"

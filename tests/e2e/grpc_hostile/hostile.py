@@ -17,7 +17,7 @@ import time
 import grpc
 
 from consume import Consume
-from server import API_KEY, BINARY, wait_until
+from server import API_KEY, packaged_core, wait_until
 
 FULL = bool(os.environ.get("GUSH_HOSTILE_FULL"))  # large volumes
 ALL = bool(os.environ.get("GUSH_HOSTILE_ALL"))    # also what the packaged library does not stand
@@ -29,12 +29,6 @@ ATTACK_LIMIT_S = 300 if FULL else 45
 CALM_LIMIT_S = 15
 LOG_LIMIT = 1 << 18  # bytes that strangers can make the server write, in these volumes
 CHANNEL = "healthy"
-
-
-def packaged_core():
-    """Whether the binary is linked with the gRPC library that Debian packages."""
-    with open(BINARY, "rb") as file:
-        return b"libgrpc.so." in file.read()
 
 
 @dataclasses.dataclass

@@ -8,8 +8,8 @@ that one, unless GUSH_HOSTILE_ALL=1.
 """
 import pytest
 
-from hostile import ALL, FULL, Attack, besiege, packaged_core
-from server import BASE_CONFIG, merged, sanitized
+from hostile import ALL, FULL, Attack, besiege
+from server import BASE_CONFIG, merged, packaged_core, sanitized
 
 FACTOR = 20 if FULL else 1
 # Attacks that hold what they have, or wait for an answer: more of the same takes longer, that is all.
