@@ -44,8 +44,7 @@ static char *file_read(const char *path)
         return NULL;
     if (file != NULL) {
         text = gpr_zalloc(FILE_MAX + 1);
-        fread(text, 1, FILE_MAX, file);
-        if (ferror(file) || !feof(file)) {
+        if (fread(text, 1, FILE_MAX, file) == FILE_MAX || ferror(file)) {
             gpr_free(text);
             text = NULL;
         }

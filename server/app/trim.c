@@ -2,6 +2,8 @@
 
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "server/base/log.h"
@@ -10,14 +12,16 @@
 static size_t resident_bytes(void)
 {
     FILE *f = fopen("/proc/self/statm", "r");
-    unsigned long pages = 0;
+    char line[128] = ""; /* all pages, resident pages, ... */
+    char *resident;
 
     if (f == NULL)
         return 0;
-    if (fscanf(f, "%*u %lu", &pages) != 1)
-        pages = 0;
+    if (fgets(line, sizeof(line), f) == NULL)
+        line[0] = '\0';
     fclose(f);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
+    resident = strchr(line, ' ');
+    return resident ? strtoul(resident, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 bool gush_trim_look(struct gush_trim *trim)
