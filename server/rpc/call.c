@@ -28,7 +28,7 @@ struct gush_rpc_call {
     /* Operations whose tag is not back, and holds: the object lives while any is left. */
     uint32_t ops_n, holds_n;
     int cancelled;
-    int fd;        /* of its connection, open as long as the call lives; -1: not known */
+    int fd;        /* of its connection; -1: not known */
     bool many;     /* the peer may send any number of messages */
     bool gzip;     /* answers are compressed: the peer does it, too */
     bool reading;  /* a message is asked for */
@@ -266,14 +266,12 @@ static struct gush__tag tag_for(void (*done)(struct gush__tag *tag, bool ok))
     return (struct gush__tag){.magic = gush__tag_MAGIC, .done = done};
 }
 
-/* Connections that were accepted by us are named "fd:N" by the library. */
-static int descriptor_of(grpc_call *core)
+/* Of a connection that was accepted by us; -1: by the library. */
+static int descriptor_of(struct gush_rpc_server *server, grpc_call *core)
 {
     char *peer = grpc_call_get_peer(core);
-    int fd = -1;
+    int fd = gush__server_descriptor(server, peer);
 
-    if (strncmp(peer, "fd:", 3) == 0)
-        fd = (int)strtol(peer + 3, NULL, 10);
     gpr_free(peer);
     return fd;
 }
@@ -289,7 +287,7 @@ struct gush_rpc_call *gush__call_open(struct gush_rpc_server *server, struct gus
     call->note = verdict->note;
     call->many = verdict->many;
     call->core = core;
-    call->fd = descriptor_of(core);
+    call->fd = descriptor_of(server, core);
     call->server = server;
     call->queue = q;
     call->service = service;

@@ -15,14 +15,10 @@
 #if GUSH__CORE_NEWER
 
 /* It writes its log to standard error, and nothing in its C interface changes that. Strangers can
- * make it write as much as they like, so it writes nothing unless somebody wants it to.
- *
- * Its event engine reads and writes on threads of its own, and names connections by the peer's
- * address. The older way is ours: what a connection's descriptor is for (cork, leave) needs it. */
+ * make it write as much as they like, so it writes nothing unless somebody wants it to. */
 static void settle_library(void)
 {
     setenv("GRPC_VERBOSITY", "NONE", 0);
-    setenv("GRPC_EXPERIMENTS", "-event_engine_for_all_other_endpoints", 0);
 }
 
 #else

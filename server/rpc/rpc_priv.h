@@ -95,6 +95,8 @@ GUSH_MUST_USE gush_err gush__encoding_open(grpc_byte_buffer *message, size_t max
 grpc_metadata gush__encoding_answer(void);
 
 const struct gush_rpc_server_options *gush__server_options(const struct gush_rpc_server *server);
+/* Of the connection that the library calls |peer|; -1: not known. Any queue's thread. */
+int gush__server_descriptor(struct gush_rpc_server *server, const char *peer);
 /* A call or a posted request of |server| came to be, or is no more. Any queue's thread. */
 void gush__server_enter(struct gush_rpc_server *server);
 void gush__server_leave(struct gush_rpc_server *server);

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -19,6 +20,7 @@
 
 #include "server/net/tcp.h"
 
+#include "server/rpc/peers.h"
 #include "server/rpc/rpc_priv.h"
 
 #define PEER_PING_STRIKES 2     /* pings too soon, and then one more */
@@ -49,8 +51,9 @@ struct gush_rpc_server {
     struct gush_rpc_server_options options;
     grpc_server *core;
     grpc_server_credentials *plaintext;
-    struct gush__secure *secure; /* NULL: no TLS port */
-    struct intake *intakes;      /* one per queue */
+    struct gush__secure *secure;  /* NULL: no TLS port */
+    struct intake *intakes;       /* one per queue */
+    struct gush_rpc_peers *peers; /* NULL: "fd:N" is how the library names them */
     struct gush__tag drained_tag;
     bool started, stopping; /* main thread */
     atomic_uint live;       /* calls and posted requests */
@@ -226,7 +229,16 @@ void gush_rpc_server_add_fd(struct gush_rpc_server *server, int fd)
     /* Sockets of other families do not have these; then there is nothing to gain either. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof(unacked_ms));
+    if (server->peers)
+        gush_rpc_peers_add(server->peers, fd);
     grpc_server_add_channel_from_fd(server->core, fd, server->plaintext);
+}
+
+int gush__server_descriptor(struct gush_rpc_server *server, const char *peer)
+{
+    if (strncmp(peer, "fd:", 3) == 0)
+        return (int)strtol(peer + 3, NULL, 10);
+    return server->peers ? gush_rpc_peers_find(server->peers, peer) : -1;
 }
 
 /* The library only says that something failed: so the address is tried out before. */
@@ -396,6 +408,7 @@ struct gush_rpc_server *gush_rpc_server_new(const struct gush_rpc_server_options
     server->options = *options;
     server->core = core_new(options);
     server->plaintext = grpc_insecure_server_credentials_create();
+    server->peers = GUSH__CORE_NEWER ? gush_rpc_peers_new() : NULL;
     server->drained_tag = (struct gush__tag){.magic = gush__tag_MAGIC, .done = on_drained};
     pthread_mutex_init(&server->mutex, NULL);
     pthread_condattr_init(&attr);
@@ -508,6 +521,7 @@ void gush_rpc_server_free(struct gush_rpc_server *server)
     grpc_server_destroy(server->core);
     grpc_server_credentials_release(server->plaintext);
     gush__secure_free(server->secure);
+    gush_rpc_peers_free(server->peers);
     for (size_t i = 0; i < server->options.queues_n; i++)
         gush_free(server->intakes[i].spare);
     gush_free(server->intakes);
