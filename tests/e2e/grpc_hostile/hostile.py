@@ -144,7 +144,7 @@ class Healthy:
 class Memory:
     """Resident memory of the server: before, at its highest, and after."""
 
-    SLACK = 16 * MIB  # what malloc keeps of what was freed, at rest
+    SLACK = 32 * MIB  # what malloc keeps of what was freed, between what is in use
 
     def __init__(self, server):
         self.server = server
