@@ -13,6 +13,9 @@
 #include <grpc/grpc.h>
 #include <grpc/grpc_posix.h>
 #include <grpc/grpc_security.h>
+#if __has_include(<grpc/credentials.h>) /* of a newer library */
+#include <grpc/credentials.h>
+#endif
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
