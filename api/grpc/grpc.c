@@ -61,12 +61,7 @@ static void admit(void *ctx, const struct gush_rpc_head *head, struct gush_rpc_v
         return;
     }
     if (method == NULL) {
-        const char *feature = gush_methods_absent(head->method);
-
-        verdict->status = GUSH_RPC_UNIMPLEMENTED;
-        snprintf(verdict->message, sizeof(verdict->message), "method %.*s not implemented%s%s",
-                 (int)(head->method.n < 100 ? head->method.n : 100), (const char *)head->method.p,
-                 feature ? ": this server has no " : "", feature ? feature : "");
+        gush_rpc_verdict_unknown(verdict, head, gush_methods_absent(head->method));
         return;
     }
     verdict->note = (uint32_t)(method - gush_methods_all(&n));

@@ -187,9 +187,7 @@ static void admit(void *ctx, const struct gush_rpc_head *head, struct gush_rpc_v
     } else if (gush_span_eq_str(head->method, "List")) {
         verdict->note = METHOD_LIST;
     } else {
-        verdict->status = GUSH_RPC_UNIMPLEMENTED;
-        snprintf(verdict->message, sizeof(verdict->message), "method %.*s not implemented",
-                 (int)(head->method.n < 100 ? head->method.n : 100), (const char *)head->method.p);
+        gush_rpc_verdict_unknown(verdict, head, NULL);
     }
 }
 

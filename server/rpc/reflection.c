@@ -191,9 +191,7 @@ static void admit(void *ctx, const struct gush_rpc_head *head, struct gush_rpc_v
 
     verdict->many = true;
     if (!gush_span_eq_str(head->method, "ServerReflectionInfo")) {
-        verdict->status = GUSH_RPC_UNIMPLEMENTED;
-        snprintf(verdict->message, sizeof(verdict->message), "method %.*s not implemented",
-                 (int)(head->method.n < 100 ? head->method.n : 100), (const char *)head->method.p);
+        gush_rpc_verdict_unknown(verdict, head, NULL);
     } else if (gush_rpc_roster_is_ended(reflection->roster)) {
         verdict->status = GUSH_RPC_UNAVAILABLE;
         snprintf(verdict->message, sizeof(verdict->message), "the server is going down");

@@ -77,6 +77,15 @@ struct gush_span gush_rpc_head_find(const struct gush_rpc_head *head, const char
     return GUSH_SPAN_EMPTY;
 }
 
+void gush_rpc_verdict_unknown(struct gush_rpc_verdict *verdict, const struct gush_rpc_head *head,
+                              const char *feature)
+{
+    verdict->status = GUSH_RPC_UNIMPLEMENTED;
+    snprintf(verdict->message, sizeof(verdict->message), "method %.*s not implemented%s%s",
+             (int)(head->method.n < 100 ? head->method.n : 100), (const char *)head->method.p,
+             feature ? ": this server has no " : "", feature ? feature : "");
+}
+
 /* ---- New calls ------------------------------------------------------------------------------ */
 
 static void on_request(struct gush__tag *tag, bool ok);

@@ -46,6 +46,10 @@ struct gush_rpc_verdict {
     uint32_t note;
     char message[GUSH_RPC_MESSAGE_MAX];
 };
+/* For a method that the service does not have: UNIMPLEMENTED, in the words that peers know from the
+ * reference. |feature| (NULL: none) is what this server would need for it. */
+void gush_rpc_verdict_unknown(struct gush_rpc_verdict *verdict, const struct gush_rpc_head *head,
+                              const char *feature);
 
 /* All functions run on the call's lane. |call| is named first in a call's life in on_request, or in
  * on_half_close when it has no message at all. */

@@ -122,11 +122,8 @@ static void uni_close(void *arg, uint32_t code, const char *reason)
 static void admit(void *ctx, const struct gush_rpc_head *head, struct gush_rpc_verdict *verdict)
 {
     (void)ctx;
-    if (gush_span_eq_str(head->method, "Consume"))
-        return;
-    verdict->status = GUSH_RPC_UNIMPLEMENTED;
-    snprintf(verdict->message, sizeof(verdict->message), "method %.*s not implemented",
-             (int)(head->method.n < 100 ? head->method.n : 100), (const char *)head->method.p);
+    if (!gush_span_eq_str(head->method, "Consume"))
+        gush_rpc_verdict_unknown(verdict, head, NULL);
 }
 
 static void refuse(struct gush_rpc_call *call, gush_err err, const char *why)
