@@ -26,16 +26,15 @@ static size_t resident_bytes(void)
 
 bool gush_trim_look(struct gush_trim *trim)
 {
-    size_t resident = resident_bytes(), free_bytes, least;
+    size_t resident = resident_bytes(), free_bytes;
 
-    if (resident < 2 * GUSH_TRIM_LEAST_BYTES)
+    if (resident < GUSH_TRIM_RESIDENT_BYTES)
         return false; /* also saves asking the allocator, which counts */
     free_bytes = mallinfo2().fordblks;
-    least = resident / 4 > GUSH_TRIM_LEAST_BYTES ? resident / 4 : GUSH_TRIM_LEAST_BYTES;
     if (free_bytes < trim->looked_at)
         trim->looked_at = free_bytes;
     /* Free memory counts as free before and after it was given back: only more of it is news. */
-    if (free_bytes - trim->looked_at < least)
+    if (free_bytes - trim->looked_at < resident / 8)
         return false;
     trim->looked_at = free_bytes;
     if (malloc_trim(0) == 0)

@@ -3,15 +3,15 @@
  *
  * Owner     server/app                Thread  one at a time, none that serves: it may take
  *                                             milliseconds, and others' allocations wait meanwhile
- * Limits    acts only when GUSH_TRIM_LEAST_BYTES, and a quarter of what is resident, are free */
+ * Limits    acts only above GUSH_TRIM_RESIDENT_BYTES, and when an eighth of that is free */
 #ifndef GUSH_APP_TRIM_H
 #define GUSH_APP_TRIM_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define GUSH_TRIM_EVERY_S     10
-#define GUSH_TRIM_LEAST_BYTES ((size_t)16 << 20)
+#define GUSH_TRIM_EVERY_S        5
+#define GUSH_TRIM_RESIDENT_BYTES ((size_t)32 << 20)
 
 /* Zeroed at first. */
 struct gush_trim {

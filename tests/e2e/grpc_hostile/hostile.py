@@ -144,7 +144,7 @@ class Healthy:
 class Memory:
     """Resident memory of the server: before, at its highest, and after."""
 
-    SLACK = 32 * MIB  # what malloc keeps of what was freed, between what is in use
+    SLACK = 16 * MIB  # what malloc keeps of what was freed, at rest
 
     def __init__(self, server):
         self.server = server
@@ -161,12 +161,12 @@ class Memory:
         return self.before * 12 // 10 + self.SLACK
 
     def check_back(self):
-        deadline = time.monotonic() + CALM_LIMIT_S
-        while (now := self.server.rss()) > self.allowed():
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{now // MIB} MiB are left of {self.peak() // MIB} MiB, "
-                              f"{self.before // MIB} MiB were there before")
-            time.sleep(0.1)
+        try:
+            wait_until(lambda: self.server.rss() <= self.allowed(), CALM_LIMIT_S)
+        except AssertionError:
+            raise AssertionError(f"{self.server.rss() // MIB} MiB are left of "
+                                 f"{self.peak() // MIB} MiB, {self.before // MIB} MiB were there "
+                                 "before") from None
 
 
 def note(**fields):
