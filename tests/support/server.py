@@ -214,14 +214,14 @@ class Server:
     def check_at_rest(self):
         """Nothing of what the clients caused is left."""
         allowed = KEPT_BY_STREAMS if self.keeps_streams else set()
-        deadline = time.monotonic() + REST_TIMEOUT_S
-        while True:
-            left = {name: count for name, count in self.live().items()
+
+        def left():
+            return {name: count for name, count in self.live().items()
                     if count != 0 and name not in allowed}
-            if not left:
-                return
-            assert time.monotonic() < deadline, f"live objects at rest: {left}"
-            time.sleep(0.02)
+        try:
+            wait_until(lambda: not left())
+        except AssertionError:
+            raise AssertionError(f"live objects at rest: {left()}") from None
 
     def rss(self):
         """Resident bytes"""
