@@ -1,7 +1,10 @@
 """Who may come in on the clear-text gRPC ports, how many, for how long; and that a connection which
 ends by its age costs a client nothing."""
+import fcntl
 import os
 import socket
+import sys
+import termios
 import threading
 import time
 
@@ -26,6 +29,11 @@ def open_bare(port, data=b""):
     if data:
         sock.sendall(data)
     return sock
+
+
+def unacknowledged(sock):
+    """Bytes that have not reached the other side's kernel."""
+    return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def read_to_end(sock):
@@ -78,7 +86,7 @@ def test_preface_in_pieces(gush):
     with H2.bare(gush.ports["uni_grpc"]) as client:
         for at in range(len(PREFACE)):
             client.raw(PREFACE[at:at + 1])
-            time.sleep(0.002)
+            wait_until(lambda: unacknowledged(client.socket) == 0, what="it is on the other side")
         client.raw(frame(SETTINGS, 0, 0))
         assert client.next_frame(time.monotonic() + TIMEOUT_S)[0] == SETTINGS
 
