@@ -41,6 +41,20 @@ static void head_put_hex(struct frame *f, size_t v)
     }
 }
 
+/* A message of gRPC: not compressed, and so long. */
+static void head_put_grpc(struct frame *f, size_t v)
+{
+    f->head[f->head_n++] = 0;
+    for (unsigned shift = 32; shift > 0; shift -= 8)
+        f->head[f->head_n++] = (uint8_t)(v >> (shift - 8));
+}
+
+static void head_put_chunk(struct frame *f, size_t v)
+{
+    head_put_hex(f, v);
+    head_put(f, GUSH_SPAN_LIT("\r\n"));
+}
+
 static void frame_for(struct frame *f, enum gush_framing framing, size_t message_n)
 {
     const struct gush_span data = GUSH_SPAN_LIT("data: ");
@@ -53,15 +67,24 @@ static void frame_for(struct frame *f, enum gush_framing framing, size_t message
     case GUSH_FRAMING_VARINT:
         head_put_varint(f, message_n);
         break;
+    case GUSH_FRAMING_GRPC:
+        head_put_grpc(f, message_n);
+        break;
     case GUSH_FRAMING_SSE:
         head_put(f, data);
         f->tail = GUSH_SPAN_LIT("\n\n");
         break;
     case GUSH_FRAMING_SSE_CHUNKED:
-        head_put_hex(f, data.n + message_n + 2);
-        head_put(f, GUSH_SPAN_LIT("\r\n"));
+        head_put_chunk(f, data.n + message_n + 2);
         head_put(f, data);
         f->tail = GUSH_SPAN_LIT("\n\n\r\n");
+        break;
+    case GUSH_FRAMING_LINE:
+        f->tail = GUSH_SPAN_LIT("\n");
+        break;
+    case GUSH_FRAMING_LINE_CHUNKED:
+        head_put_chunk(f, message_n + 1);
+        f->tail = GUSH_SPAN_LIT("\n\r\n");
         break;
     }
 }

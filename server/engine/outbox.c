@@ -113,6 +113,14 @@ static unsigned hex_digits(uint32_t n)
     return digits;
 }
 
+/* What a whole chunk of HTTP/1.1 carries. */
+static uint32_t chunk_n(uint32_t frame_n)
+{
+    uint32_t rest = frame_n - 4; /* two CR LF; left are a size and as many bytes as it says */
+
+    return rest - hex_digits(rest - hex_digits(rest));
+}
+
 uint32_t gush_outbox_message_n(enum gush_framing framing, uint32_t frame_n)
 {
     const uint32_t event = 8; /* "data: " and two LF */
@@ -125,11 +133,16 @@ uint32_t gush_outbox_message_n(enum gush_framing framing, uint32_t frame_n)
         for (rest = frame_n - 1; rest >= 0x80; rest >>= 7)
             frame_n--;
         return frame_n - 1;
+    case GUSH_FRAMING_GRPC:
+        return frame_n - 5;
     case GUSH_FRAMING_SSE:
         return frame_n - event;
     case GUSH_FRAMING_SSE_CHUNKED:
-        rest = frame_n - 4; /* two CR LF; what is left is a size and as many bytes as it says */
-        return rest - event - hex_digits(rest - hex_digits(rest));
+        return chunk_n(frame_n) - event;
+    case GUSH_FRAMING_LINE:
+        return frame_n - 1;
+    case GUSH_FRAMING_LINE_CHUNKED:
+        return chunk_n(frame_n) - 1;
     }
     return frame_n;
 }

@@ -254,6 +254,12 @@ static void check_proto(const struct gush_push *push)
         GUSH_ASSERT(message.n > bare->n);
         GUSH_ASSERT(memcmp(message.p + message.n - bare->n, bare->data, bare->n) == 0);
     }
+    gush_bytes_unref(framed);
+
+    GUSH_ASSERT(gush_push_encode(push, GUSH_FORM_GRPC_FRAMED, &framed) == GUSH_OK);
+    c = gush_cursor_over(gush_bytes_span(framed));
+    GUSH_ASSERT(gush_cursor_u8(&c) == 0 && gush_cursor_be32(&c) == bare->n);
+    GUSH_ASSERT(gush_span_eq(gush_cursor_take(&c, bare->n), gush_bytes_span(bare)));
     gush_bytes_unref(bare);
     gush_bytes_unref(framed);
 }
@@ -266,6 +272,24 @@ static void check_event(struct gush_span event, struct gush_span json)
     GUSH_ASSERT(memchr(event.p, '\n', event.n) == event.p + event.n - 2);
     GUSH_ASSERT(memchr(event.p, '\r', event.n) == NULL);
     GUSH_ASSERT(gush_json_valid(gush_span_of(event.p + 6, json.n)));
+}
+
+/* |json| and one LF, and the same as a chunk. */
+static void check_lines(const struct gush_push *push, struct gush_span json)
+{
+    struct gush_bytes *line, *chunk;
+    char head[32];
+
+    GUSH_ASSERT(gush_push_encode(push, GUSH_FORM_LINE, &line) == GUSH_OK);
+    GUSH_ASSERT(line->n == json.n + 1 && memcmp(line->data, json.p, json.n) == 0);
+    GUSH_ASSERT(line->data[json.n] == '\n');
+    GUSH_ASSERT(gush_push_encode(push, GUSH_FORM_LINE_CHUNKED, &chunk) == GUSH_OK);
+    size_t head_n = (size_t)snprintf(head, sizeof(head), "%x\r\n", line->n);
+    GUSH_ASSERT(chunk->n == head_n + line->n + 2 && memcmp(chunk->data, head, head_n) == 0);
+    GUSH_ASSERT(memcmp(chunk->data + head_n, line->data, line->n) == 0);
+    GUSH_ASSERT(memcmp(chunk->data + chunk->n - 2, "\r\n", 2) == 0);
+    gush_bytes_unref(line);
+    gush_bytes_unref(chunk);
 }
 
 static void check_json(const struct gush_push *push)
@@ -289,6 +313,8 @@ static void check_json(const struct gush_push *push)
     GUSH_ASSERT(memcmp(chunk->data, head, (size_t)head_n) == 0);
     GUSH_ASSERT(memcmp(chunk->data + head_n, event->data, event->n) == 0);
     GUSH_ASSERT(memcmp(chunk->data + chunk->n - 2, "\r\n", 2) == 0);
+
+    check_lines(push, gush_bytes_span(bare));
 
     GUSH_ASSERT(gush_push_encode(push, GUSH_FORM_REPLY_JSON, &wrapped) == GUSH_OK);
     GUSH_ASSERT(gush_json_valid(gush_bytes_span(wrapped)));

@@ -12,7 +12,7 @@
 
 #define LINE_MAX_BYTES 8192
 #define LIST_MAX       8
-#define EXPECT_MAX     8
+#define EXPECT_MAX     GUSH_FORMS_N
 
 /* ---- one case */
 

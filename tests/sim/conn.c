@@ -405,10 +405,16 @@ static void port_close(void *conn, uint32_t code, const char *reason)
     }
 
 static const struct gush_transport transports[] = {
-    TRANSPORT(GRPC, 32, true),           TRANSPORT(GRPC, 1, true),
-    TRANSPORT(PUSH_JSON, 4, false),      TRANSPORT(SSE, 64, true),
-    TRANSPORT(SSE_CHUNKED, 3, true),     TRANSPORT(REPLY_JSON, 16, false),
+    TRANSPORT(GRPC, 32, true),
+    TRANSPORT(GRPC, 1, true),
+    TRANSPORT(PUSH_JSON, 4, false),
+    TRANSPORT(SSE, 64, true),
+    TRANSPORT(SSE_CHUNKED, 3, true),
+    TRANSPORT(REPLY_JSON, 16, false),
     TRANSPORT(REPLY_PROTOBUF, 2, false),
+    TRANSPORT(GRPC_FRAMED, 64, true),
+    TRANSPORT(LINE, 5, true),
+    TRANSPORT(LINE_CHUNKED, 64, true),
 };
 
 const struct gush_transport *conn_transport(uint64_t die)

@@ -511,6 +511,18 @@ static bool strip_varint(struct gush_span *s)
     return true;
 }
 
+static bool strip_grpc(struct gush_span *s)
+{
+    size_t n = 0;
+
+    if (s->n < 5 || s->p[0] != 0)
+        return false;
+    for (size_t i = 1; i < 5; i++)
+        n = n << 8 | s->p[i];
+    *s = (struct gush_span){s->p + 5, s->n - 5};
+    return n == s->n;
+}
+
 const char *wire_decode(struct gush_span frame, enum gush_form form, struct wire_message *out)
 {
     bool framed = true;
@@ -527,6 +539,15 @@ const char *wire_decode(struct gush_span frame, enum gush_form form, struct wire
         break;
     case GUSH_FRAMING_SSE:
         framed = strip(&frame, "data: ", "\n\n");
+        break;
+    case GUSH_FRAMING_GRPC:
+        framed = strip_grpc(&frame);
+        break;
+    case GUSH_FRAMING_LINE:
+        framed = strip(&frame, "", "\n");
+        break;
+    case GUSH_FRAMING_LINE_CHUNKED:
+        framed = strip_chunk(&frame) && strip(&frame, "", "\n");
         break;
     }
     if (!framed)

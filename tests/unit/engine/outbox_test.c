@@ -110,6 +110,9 @@ static void a_frame_is_its_message_and_its_framing(void **state)
                  {GUSH_FORM_PUSH_JSON, GUSH_FRAMING_NONE},
                  {GUSH_FORM_SSE, GUSH_FRAMING_SSE},
                  {GUSH_FORM_SSE_CHUNKED, GUSH_FRAMING_SSE_CHUNKED},
+                 {GUSH_FORM_LINE, GUSH_FRAMING_LINE},
+                 {GUSH_FORM_LINE_CHUNKED, GUSH_FRAMING_LINE_CHUNKED},
+                 {GUSH_FORM_GRPC_FRAMED, GUSH_FRAMING_GRPC},
                  {GUSH_FORM_REPLY_PROTOBUF, GUSH_FRAMING_VARINT}};
     char *text = gush_alloc(5000);
 
@@ -117,18 +120,20 @@ static void a_frame_is_its_message_and_its_framing(void **state)
     memset(text, '1', 5000);
     /* Around every power of 16 and of 128, where a size gets one digit more. */
     for (size_t n = 1; n < 5000; n++)
-        for (size_t i = 1; i < 5; i++) {
+        for (size_t i = 1; i < sizeof forms / sizeof forms[0]; i++) {
             struct gush_pub pub = {.data = gush_span_of(text, n)};
             struct gush_push push = {
                 .kind = GUSH_PUSH_PUB, .channel = GUSH_SPAN_LIT("a"), .u.pub = &pub};
             struct gush_bytes *bare = NULL, *framed = NULL;
-            enum gush_form form = i == 4 ? GUSH_FORM_GRPC : GUSH_FORM_PUSH_JSON;
+            bool json = gush_form_format(forms[i].form) == GUSH_JSON;
+            bool reply = gush_form_dialect(forms[i].form) == GUSH_DIALECT_REPLY;
+            enum gush_form form = json ? GUSH_FORM_PUSH_JSON : GUSH_FORM_GRPC;
 
             assert_int_equal(gush_push_encode(&push, form, &bare), GUSH_OK);
             assert_int_equal(gush_push_encode(&push, forms[i].form, &framed), GUSH_OK);
             uint32_t message_n = gush_outbox_message_n(forms[i].framing, framed->n);
             /* A reply wraps the push: one tag, one length. */
-            uint32_t wrap = i == 4 ? 1 + (bare->n > 127 ? 2 : 1) : 0;
+            uint32_t wrap = reply ? 1 + (bare->n > 127 ? 2 : 1) : 0;
             assert_int_equal(message_n, bare->n + wrap);
             gush_bytes_unref(bare);
             gush_bytes_unref(framed);
