@@ -110,7 +110,7 @@ static void on_closed(void *user)
     free_when_done(a);
 }
 
-static const struct gush_exchange_events events = {NULL, on_closed};
+static const struct gush_exchange_events events = {.on_closed = on_closed};
 
 static void told(struct gush_api_call *call)
 {

@@ -27,23 +27,34 @@ enum gush_exchange_framing gush_exchange_framing(const struct gush_exchange *s)
     return s->framing;
 }
 
-gush_err gush_exchange_write(struct gush_exchange *s, const struct gush_span *parts, size_t parts_n,
-                             size_t *written)
+gush_err gush_exchange_send(struct gush_exchange *s)
 {
     GUSH_ASSERT(s->magic == gush_exchange_MAGIC);
-    return s->ops->write(s, parts, parts_n, written);
+    return s->ops->send(s);
 }
 
 void gush_exchange_end(struct gush_exchange *s)
 {
+    gush_exchange_end_with(s, NULL, 0);
+}
+
+void gush_exchange_end_with(struct gush_exchange *s, const struct gush_http_field *fields,
+                            size_t fields_n)
+{
     GUSH_ASSERT(s->magic == gush_exchange_MAGIC);
-    s->ops->end(s);
+    s->ops->end(s, fields, fields_n);
 }
 
 void gush_exchange_abort(struct gush_exchange *s)
 {
     GUSH_ASSERT(s->magic == gush_exchange_MAGIC);
     s->ops->abort(s);
+}
+
+void gush_exchange_take(struct gush_exchange *s, size_t n)
+{
+    GUSH_ASSERT(s->magic == gush_exchange_MAGIC);
+    s->ops->take(s, n);
 }
 
 struct gush_lane *gush_exchange_lane(struct gush_exchange *s)

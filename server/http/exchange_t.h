@@ -1,4 +1,4 @@
-/* exchange_t: the struct that a protocol (h1 now) embeds per request; see exchange.h. */
+/* exchange_t: the struct that a protocol (h1, h2) embeds per request; see exchange.h. */
 #ifndef GUSH_HTTP_EXCHANGE_T_H
 #define GUSH_HTTP_EXCHANGE_T_H
 
@@ -16,16 +16,17 @@ enum gush_exchange_framing { GUSH_EXCHANGE_RAW, GUSH_EXCHANGE_CHUNKED };
 struct gush_exchange_ops {
     void (*respond)(struct gush_exchange *s, const struct gush_http_response *r);
     void (*start)(struct gush_exchange *s, const struct gush_http_response *r);
-    gush_err (*write)(struct gush_exchange *s, const struct gush_span *parts, size_t parts_n,
-                      size_t *written);
-    void (*end)(struct gush_exchange *s);
+    gush_err (*send)(struct gush_exchange *s);
+    void (*end)(struct gush_exchange *s, const struct gush_http_field *trailers, size_t n);
     void (*abort)(struct gush_exchange *s);
+    void (*take)(struct gush_exchange *s, size_t n);
     struct gush_lane *(*lane)(struct gush_exchange *s);
 };
 
 struct gush_exchange {
     uint32_t magic;
     enum gush_exchange_framing framing;
+    bool accepts_gzip; /* the request did: set with its head */
     const struct gush_exchange_ops *ops;
     const struct gush_exchange_events *events; /* NULL: nobody watches */
     void *user;

@@ -98,8 +98,8 @@ static void on_writable(void *owner)
         return;
     if (p->stage == H1_ENDING)
         gush_lane_last(lane_of(p), &p->after);
-    else if (p->stage == H1_STREAMING && p->stream.events)
-        p->stream.events->on_writable(p->stream.user);
+    else if (p->stage == H1_STREAMING && p->sending && gush__h1_write_burst(p) == GUSH_OK)
+        p->stream.events->on_sent(p->stream.user);
 }
 
 static void on_timer(void *owner)

@@ -1,6 +1,7 @@
 /* h1_read: requests, from the first byte to their handler. */
 #include "server/base/mem.h"
 
+#include "server/http/dispatch.h"
 #include "server/http/http_priv.h"
 
 void gush__h1_drop_inbox(struct gush__h1_peer *p)
@@ -27,36 +28,6 @@ static void drop_request(struct gush__h1_peer *p, size_t n)
     in->decoder = (struct gush_h1_chunk){0};
 }
 
-/* Answers what never reached a handler. The connection ends with it unless the request was whole.
- */
-static void refuse(struct gush__h1_peer *p, unsigned status, const struct gush_http_field *fields,
-                   size_t fields_n, bool whole)
-{
-    struct gush_http_field all[GUSH_CORS_FIELDS_MAX + 2];
-    struct gush_http_response r = {status, fields, fields_n, GUSH_SPAN_EMPTY};
-
-    if (status == 404) {
-        all[0] = (struct gush_http_field){GUSH_SPAN_LIT("Content-Type"),
-                                          GUSH_SPAN_LIT("text/plain; charset=utf-8")};
-        all[1] = (struct gush_http_field){GUSH_SPAN_LIT("X-Content-Type-Options"),
-                                          GUSH_SPAN_LIT("nosniff")};
-        r = (struct gush_http_response){404, all, 2, GUSH_SPAN_LIT("404 page not found\n")};
-    }
-    p->keep_alive &= whole;
-    p->stage = H1_ANSWERING;
-    gush_conn_timer_clear(p->conn);
-    gush_exchange_respond(&p->stream, &r);
-    drop_request(p, whole ? p->in->head_n : p->in->bytes.n);
-}
-
-/* For a request whose head made no sense: nothing of it is known. */
-void gush__h1_refuse(struct gush__h1_peer *p, unsigned status)
-{
-    p->v11 = true;
-    p->head_only = false;
-    refuse(p, status, NULL, 0, false);
-}
-
 static struct gush_http_request request_of(const struct gush__h1_peer *p)
 {
     const struct gush_h1_head *head = &p->h1->head;
@@ -65,41 +36,43 @@ static struct gush_http_request request_of(const struct gush__h1_peer *p)
                                       gush_conn_peer(p->conn)};
 }
 
-/* What a refusal says to pages of other origins. */
-static size_t cors_of(const struct gush__h1_peer *p,
-                      struct gush_http_field out[GUSH_CORS_FIELDS_MAX])
+/* Answers what never reached a handler. The connection ends with it unless the request was whole.
+ */
+static void refuse(struct gush__h1_peer *p, const struct gush_http_response *r, bool whole)
 {
-    struct gush_http_request request = request_of(p);
-    const struct gush_cors *cors = p->in->route->cors;
+    p->keep_alive &= whole;
+    p->stage = H1_ANSWERING;
+    gush_conn_timer_clear(p->conn);
+    gush_exchange_respond(&p->stream, r);
+    drop_request(p, whole ? p->in->head_n : p->in->bytes.n);
+}
 
-    return cors ? gush_cors_fields(cors, &request, out) : 0;
+/* For a request whose head made no sense: nothing of it is known. */
+void gush__h1_refuse(struct gush__h1_peer *p, unsigned status)
+{
+    p->v11 = true;
+    p->head_only = false;
+    refuse(p, &(struct gush_http_response){.status = status}, false);
 }
 
 /* Finds out what the request is for and whether its body may come. False: it was answered. */
 static bool admit(struct gush__h1_peer *p)
 {
     const struct gush_h1_head *head = &p->h1->head;
-    const struct gush_route *route = gush_router_find(p->h1->options.router, head->path);
-    bool whole = !head->chunked && head->content_length == 0;
-    struct gush_http_field fields[GUSH_CORS_FIELDS_MAX];
+    struct gush_http_request request = request_of(p);
+    struct gush_dispatch d;
 
-    if (route == NULL) {
-        refuse(p, 404, NULL, 0, whole);
+    gush_dispatch_head(p->h1->options.router, &request, head->content_length, &d);
+    if (d.refused) {
+        bool whole = !head->chunked && head->content_length == 0;
+        refuse(p, &d.response, whole);
         return false;
     }
-    p->in->route = route;
-    if (!(route->methods & gush_router_method(head->method))) {
-        refuse(p, 405, fields, cors_of(p, fields), whole);
-        return false;
-    }
-    if (head->content_length > route->body_limit) {
-        refuse(p, 413, fields, cors_of(p, fields), false);
-        return false;
-    }
+    p->in->route = d.route;
     p->in->chunked = head->chunked;
     p->in->length = (size_t)head->content_length;
     p->in->raw_at = p->in->head_n;
-    p->in->bytes.limit_bytes = p->in->head_n + route->body_limit + GUSH__H1_INBOX_SLACK;
+    p->in->bytes.limit_bytes = p->in->head_n + d.route->body_limit + GUSH__H1_INBOX_SLACK;
     return true;
 }
 
@@ -158,7 +131,8 @@ static void say_continue(struct gush__h1_peer *p)
 static bool read_body(struct gush__h1_peer *p)
 {
     struct gush__h1_inbox *in = p->in;
-    struct gush_http_field fields[GUSH_CORS_FIELDS_MAX];
+    struct gush_http_request request;
+    struct gush_dispatch d;
 
     if (!in->chunked) {
         if (in->bytes.n - in->head_n < in->length)
@@ -179,7 +153,9 @@ static bool read_body(struct gush__h1_peer *p)
         return false;
     }
     read_head_again(p);
-    refuse(p, err == GUSH_ELIMIT ? 413 : 400, fields, cors_of(p, fields), false);
+    request = request_of(p);
+    gush_dispatch_refuse(in->route, &request, err == GUSH_ELIMIT ? 413 : 400, &d);
+    refuse(p, &d.response, false);
     return false;
 }
 

@@ -162,25 +162,47 @@ static void h1_start(struct gush_exchange *s, const struct gush_http_response *r
     write_own(p, &head, 1);
 }
 
-static gush_err h1_write(struct gush_exchange *s, const struct gush_span *parts, size_t parts_n,
-                         size_t *written)
+gush_err gush__h1_write_burst(struct gush__h1_peer *p)
+{
+    struct gush_span parts[GUSH_EXCHANGE_PIECES_MAX];
+    size_t parts_n = p->stream.events->pieces(p->stream.user, parts), first = 0, written;
+    size_t skip = p->sent_n;
+
+    while (first < parts_n && parts[first].n <= skip)
+        skip -= parts[first++].n;
+    GUSH_ASSERT(first < parts_n);
+    parts[first] = gush_span_of(parts[first].p + skip, parts[first].n - skip);
+    gush_err err = gush_conn_write(p->conn, parts + first, parts_n - first, &written);
+    p->sent_n += (uint32_t)written;
+    p->sending = err == GUSH_EAGAIN;
+    return err;
+}
+
+static gush_err h1_send(struct gush_exchange *s)
 {
     struct gush__h1_peer *p = peer_of(s);
 
-    *written = 0;
+    GUSH_ASSERT(!p->sending);
     if (p->stage != H1_STREAMING)
         return GUSH_ECLOSED;
-    if (p->rest) /* the head is still on its way: on_writable comes behind it */
+    p->sent_n = 0;
+    if (p->rest) { /* the head is still on its way */
+        p->sending = true;
         return GUSH_EAGAIN;
-    return gush_conn_write(p->conn, parts, parts_n, written);
+    }
+    return gush__h1_write_burst(p);
 }
 
-static void h1_end(struct gush_exchange *s)
+/* Trailers have no place here: peers would have to ask for them, and nobody's handler needs it. */
+static void h1_end(struct gush_exchange *s, const struct gush_http_field *trailers, size_t n)
 {
     static const char last_chunk[] = "0\r\n\r\n";
     struct gush__h1_peer *p = peer_of(s);
     struct gush_span last = gush_span_str(last_chunk);
 
+    (void)trailers;
+    (void)n;
+    GUSH_ASSERT(!p->sending || p->stage != H1_STREAMING);
     if (p->stage != H1_STREAMING)
         return;
     p->keep_alive &= !p->h1->draining;
@@ -206,10 +228,17 @@ static void h1_abort(struct gush_exchange *s)
     gush_conn_close(p->conn, GUSH_CONN_END_ABORT);
 }
 
+/* Bodies are given whole here. */
+static void h1_take(struct gush_exchange *s, size_t n)
+{
+    (void)s;
+    (void)n;
+}
+
 static struct gush_lane *h1_lane(struct gush_exchange *s)
 {
     return lane_of(peer_of(s));
 }
 
-const struct gush_exchange_ops gush__h1_stream_ops = {h1_respond, h1_start, h1_write,
-                                                      h1_end,     h1_abort, h1_lane};
+const struct gush_exchange_ops gush__h1_stream_ops = {h1_respond, h1_start, h1_send, h1_end,
+                                                      h1_abort,   h1_take,  h1_lane};

@@ -59,8 +59,10 @@ struct gush__h1_peer {
     GUSH_MAGIC_FIELD;
     uint8_t stage;
     bool v11, head_only, keep_alive;
-    bool begun; /* H1_HEAD: some of it is there */
-    bool eof;   /* the client will send no more */
+    bool begun;      /* H1_HEAD: some of it is there */
+    bool eof;        /* the client will send no more */
+    bool sending;    /* a burst is under way ... */
+    uint32_t sent_n; /* ... and so many bytes of it are out */
     struct gush_exchange stream;
     struct gush_conn *conn;  /* NULL: gone; only |after| keeps this alive */
     struct gush_bytes *rest; /* of the server's own bytes that the socket did not take */
@@ -86,5 +88,7 @@ void gush__h1_drop_inbox(struct gush__h1_peer *p);
 extern const struct gush_exchange_ops gush__h1_stream_ops;
 /* Writes more of what was kept. True when nothing of ours waits any more. */
 bool gush__h1_write_rest(struct gush__h1_peer *p);
+/* Writes more of the burst under way. GUSH_OK: all of it is out. */
+GUSH_MUST_USE gush_err gush__h1_write_burst(struct gush__h1_peer *p);
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef GUSH_HTTP_MESSAGE_H
 #define GUSH_HTTP_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ struct gush_http_response {
     const struct gush_http_field *fields; /* not Content-Length, Connection, Date, Transfer-... */
     size_t fields_n;
     struct gush_span body;
+    bool compress; /* the body may be packed when it is long and the request accepts it */
 };
 
 /* The first field of that name (any case), or the empty span; |*found| (may be NULL) tells whether

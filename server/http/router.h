@@ -18,11 +18,15 @@
 struct gush_router;
 
 struct gush_route {
-    const char *path;  /* copied; trailing slashes go, nothing left means "/" */
+    const char *path; /* copied; trailing slashes go, nothing left means "/" */
+    /* Copied; instead of a path: HTTP/2 requests whose Content-Type is this, or this and more
+     * behind a '+' or ';'. Every method comes here. */
+    const char *content_type;
     unsigned methods;  /* others are answered 405 */
     size_t body_limit; /* more is answered 413 */
     gush_exchange_handler *handle;
     void *arg;
+    bool streaming;               /* the handler wants the body as it comes: see exchange.h */
     const struct gush_cors *cors; /* NULL: no CORS fields on 405 and 413; borrowed */
 };
 
@@ -32,6 +36,9 @@ void gush_router_free(struct gush_router *router);
 GUSH_MUST_USE gush_err gush_router_add(struct gush_router *router, const struct gush_route *route);
 /* NULL: no such path. */
 const struct gush_route *gush_router_find(const struct gush_router *router, struct gush_span path);
+/* By content type; NULL: no route wants this one. */
+const struct gush_route *gush_router_find_type(const struct gush_router *router,
+                                               const struct gush_http_request *request);
 /* One of the bits above. */
 unsigned gush_router_method(struct gush_span method);
 

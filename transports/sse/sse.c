@@ -19,43 +19,26 @@ struct gush_sse {
 
 struct gush_sse_conn {
     GUSH_MAGIC_FIELD;
-    bool pending;   /* a burst is half written */
-    size_t written; /* bytes of it that are out */
+    bool pending;                    /* a burst is under way */
+    size_t frames_n;                 /* of ... */
+    const struct gush_frame *frames; /* ... the burst being given, inside of send only */
     struct gush_exchange *stream;
     struct gush_client *client;
 };
 
 /* ---- the engine's side ---------------------------------------------------------------------- */
 
-/* Writes |frames| from byte conn->written on. */
-static gush_err write_from(struct gush_sse_conn *conn, const struct gush_frame *frames,
-                           size_t frames_n)
-{
-    struct gush_span parts[GUSH_BURST_MAX];
-    size_t skip = conn->written, parts_n = 0, written;
-
-    for (size_t i = 0; i < frames_n; i++) {
-        struct gush_span s = gush_bytes_span(frames[i].bytes);
-        size_t gone = skip < s.n ? skip : s.n;
-
-        skip -= gone;
-        if (s.n > gone)
-            parts[parts_n++] = gush_span_of(s.p + gone, s.n - gone);
-    }
-    GUSH_ASSERT(parts_n > 0);
-    gush_err err = gush_exchange_write(conn->stream, parts, parts_n, &written);
-    conn->written += written;
-    conn->pending = err == GUSH_EAGAIN;
-    return err;
-}
-
 static gush_err sse_send(void *arg, const struct gush_frame *frames, size_t frames_n)
 {
     struct gush_sse_conn *conn = GUSH_CAST(gush_sse_conn, arg);
 
     GUSH_ASSERT(!conn->pending);
-    conn->written = 0;
-    return write_from(conn, frames, frames_n);
+    conn->frames = frames;
+    conn->frames_n = frames_n;
+    gush_err err = gush_exchange_send(conn->stream);
+    conn->frames = NULL;
+    conn->pending = err == GUSH_EAGAIN;
+    return err;
 }
 
 static void sse_close(void *arg, uint32_t code, const char *reason)
@@ -85,19 +68,29 @@ static const struct gush_transport transport_raw = {.name = "uni_sse",
                                                     .send = sse_send,
                                                     .close = sse_close};
 
+_Static_assert(GUSH_BURST_MAX <= GUSH_EXCHANGE_PIECES_MAX, "a burst fits");
+
 /* ---- the stream's side ---------------------------------------------------------------------- */
 
-static void on_writable(void *user)
+static size_t pieces(void *user, struct gush_span out[GUSH_EXCHANGE_PIECES_MAX])
 {
     struct gush_sse_conn *conn = GUSH_CAST(gush_sse_conn, user);
-    struct gush_frame frames[GUSH_BURST_MAX];
+    struct gush_frame flight[GUSH_BURST_MAX];
+    const struct gush_frame *frames = conn->frames ? conn->frames : flight;
+    size_t n =
+        conn->frames ? conn->frames_n : gush_client_flight(conn->client, flight, GUSH_BURST_MAX);
 
-    if (!conn->pending)
-        return;
-    size_t n = gush_client_flight(conn->client, frames, GUSH_BURST_MAX);
-    if (write_from(conn, frames, n) == GUSH_OK)
-        gush_client_on_sent(conn->client);
-    /* GUSH_EAGAIN: we are called again; otherwise on_closed follows */
+    for (size_t i = 0; i < n; i++)
+        out[i] = gush_bytes_span(frames[i].bytes);
+    return n;
+}
+
+static void on_sent(void *user)
+{
+    struct gush_sse_conn *conn = GUSH_CAST(gush_sse_conn, user);
+
+    conn->pending = false;
+    gush_client_on_sent(conn->client);
 }
 
 static void on_closed(void *user)
@@ -109,13 +102,14 @@ static void on_closed(void *user)
     gush_free(conn);
 }
 
-static const struct gush_exchange_events stream_events = {on_writable, on_closed};
+static const struct gush_exchange_events stream_events = {
+    .pieces = pieces, .on_sent = on_sent, .on_closed = on_closed};
 
 static void refuse(struct gush_sse *sse, struct gush_exchange *s,
                    const struct gush_http_request *request, unsigned status, bool with_cors)
 {
     struct gush_http_field fields[GUSH_CORS_FIELDS_MAX];
-    struct gush_http_response r = {status, fields, 0, GUSH_SPAN_EMPTY};
+    struct gush_http_response r = {.status = status, .fields = fields, .fields_n = 0};
 
     if (with_cors)
         r.fields_n = gush_cors_fields(sse->cors, request, fields);
@@ -133,7 +127,8 @@ static void start(struct gush_sse *sse, struct gush_exchange *s,
         {GUSH_SPAN_LIT("Expire"), GUSH_SPAN_LIT("0")}, /* sic */
         {GUSH_SPAN_LIT("X-Accel-Buffering"), GUSH_SPAN_LIT("no")},
     };
-    struct gush_http_response r = {200, fields, 5, GUSH_SPAN_LIT("\r\n")};
+    struct gush_http_response r = {
+        .status = 200, .fields = fields, .fields_n = 5, .body = GUSH_SPAN_LIT("\r\n")};
 
     r.fields_n += gush_cors_fields(sse->cors, request, fields + 5);
     gush_exchange_start(s, &r);

@@ -4,7 +4,8 @@
 
 static gush_err add(struct gush_router *router, const char *path)
 {
-    struct gush_route route = {path, GUSH_ROUTER_ANY, 0, gush_router_health, NULL, NULL};
+    struct gush_route route = {
+        .path = path, .methods = GUSH_ROUTER_ANY, .handle = gush_router_health};
     return gush_router_add(router, &route);
 }
 

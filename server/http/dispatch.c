@@ -1,0 +1,39 @@
+#include "server/http/dispatch.h"
+
+static void not_found(struct gush_dispatch *d)
+{
+    static const struct gush_http_field fields[] = {
+        {GUSH_SPAN_INIT("Content-Type"), GUSH_SPAN_INIT("text/plain; charset=utf-8")},
+        {GUSH_SPAN_INIT("X-Content-Type-Options"), GUSH_SPAN_INIT("nosniff")}};
+
+    d->refused = true;
+    d->response = (struct gush_http_response){.status = 404,
+                                              .fields = fields,
+                                              .fields_n = 2,
+                                              .body = GUSH_SPAN_LIT("404 page not found\n")};
+}
+
+void gush_dispatch_refuse(const struct gush_route *route, const struct gush_http_request *request,
+                          unsigned status, struct gush_dispatch *d)
+{
+    d->refused = true;
+    d->response = (struct gush_http_response){.status = status, .fields = d->fields};
+    if (route && route->cors)
+        d->response.fields_n = gush_cors_fields(route->cors, request, d->fields);
+}
+
+void gush_dispatch_head(const struct gush_router *router, const struct gush_http_request *request,
+                        uint64_t length, struct gush_dispatch *d)
+{
+    d->refused = false;
+    d->route = gush_router_find_type(router, request);
+    if (d->route)
+        return;
+    d->route = gush_router_find(router, request->path);
+    if (d->route == NULL)
+        not_found(d);
+    else if (!(d->route->methods & gush_router_method(request->method)))
+        gush_dispatch_refuse(d->route, request, 405, d);
+    else if (length > d->route->body_limit && !d->route->streaming)
+        gush_dispatch_refuse(d->route, request, 413, d);
+}
