@@ -136,8 +136,8 @@ static void on_closed(void *owner)
         peer_free(p);
 }
 
-static const struct gush_conn_ops h1_conn_ops = {on_bytes, on_eof, on_writable, on_timer,
-                                                 on_closed};
+static const struct gush_conn_ops h1_conn_ops = {on_bytes, on_eof,    on_writable,
+                                                 on_timer, on_closed, NULL};
 
 /* ---- outside -------------------------------------------------------------------------------- */
 

@@ -1,5 +1,8 @@
 /* listener: accepts on one loop and hands each connection on as a bare descriptor. Knows nothing
- * of what will be spoken: server/http and server/rpc both take from here.
+ * of what will be spoken: server/http and server/rpc both take from here. A loop may have many.
+ *
+ * Where the kernel cannot share a port among loops (unix sockets), one listener deals what it
+ * accepts out to all loops in turn.
  *
  * Running out of descriptors does not end it: a spare one is given up to accept and close the
  * newcomer, and accepting pauses for a moment instead of spinning.
@@ -7,6 +10,8 @@
  * Owner     its loop, from open until close or the loop's stop        Thread  the loop's */
 #ifndef GUSH_NET_LISTENER_H
 #define GUSH_NET_LISTENER_H
+
+#include <stddef.h>
 
 #include "server/base/error.h"
 
@@ -32,6 +37,20 @@ GUSH_MUST_USE gush_err gush_listener_open(struct gush_loop *loop, int fd,
 GUSH_MUST_USE gush_err gush_listener_open_gated(struct gush_loop *loop, int fd,
                                                 struct gush_gate *gate, gush_listener_fn *on_accept,
                                                 void *arg, struct gush_listener **out);
+/* One of those that a dealing listener gives to: on_accept is called on |loop| with |arg|. */
+struct gush_listener_seat {
+    struct gush_loop *loop;
+    void *arg;
+};
+
+/* The same on |loop|, which need not have a seat; |gate| may be NULL. |seats| are copied; their
+ * loops must be joined, or have lost their posts, before what |arg|s point to is gone. A connection
+ * dealt to a loop that ends before it can take it is closed. */
+GUSH_MUST_USE gush_err gush_listener_open_dealing(struct gush_loop *loop, int fd,
+                                                  struct gush_gate *gate,
+                                                  gush_listener_fn *on_accept,
+                                                  const struct gush_listener_seat *seats,
+                                                  size_t seats_n, struct gush_listener **out);
 /* Stops accepting at once, closes who still waits at the gate, and frees itself. Not needed when
  * the loop is stopped. */
 void gush_listener_close(struct gush_listener *listener);

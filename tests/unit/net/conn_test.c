@@ -67,7 +67,7 @@ static void on_closed(void *owner)
     sem_post(&world.event);
 }
 
-static const struct gush_conn_ops ops = {on_bytes, on_eof, on_writable, on_timer, on_closed};
+static const struct gush_conn_ops ops = {on_bytes, on_eof, on_writable, on_timer, on_closed, NULL};
 
 static void on_accept(void *arg, struct gush_loop *loop, int fd, const struct gush_peer *peer)
 {
