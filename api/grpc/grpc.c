@@ -31,6 +31,7 @@ struct request {
 struct door {
     struct gush_door door;
     struct gush_api_grpc *api;
+    struct gush_rpc_server *server; /* pauses while somebody waits; NULL: goes on */
     struct request *first, *last;
     size_t waiting_n, waiting_bytes;
 };
@@ -38,8 +39,7 @@ struct door {
 struct gush_api_grpc {
     struct gush_node *node;
     struct gush_rpc_service service;
-    struct gush_rpc_server *server;
-    struct door *doors; /* one per queue */
+    struct door *doors; /* one per lane */
     size_t doors_n;
     struct gush_buf expected; /* the only good authorization; empty: any */
     bool transport_mode;
@@ -186,7 +186,8 @@ static void door_open(struct gush_lane *lane, struct gush_letter *letter)
         request_run(r, gush_bytes_span(message));
         gush_bytes_unref(message);
     }
-    gush_rpc_server_resume(door->api->server, lane);
+    if (door->server != NULL)
+        gush_rpc_server_resume(door->server, lane);
 }
 
 static void door_drop(struct gush_letter *letter)
@@ -239,7 +240,8 @@ static void on_request(void *ctx, struct gush_rpc_call *call, struct gush_span m
     gush_rpc_call_set_user(call, r);
     if (wait) {
         wait_add(door, r, message);
-        gush_rpc_server_pause(api->server, lane);
+        if (door->server != NULL)
+            gush_rpc_server_pause(door->server, lane);
     } else {
         request_run(r, message);
     }
@@ -286,16 +288,15 @@ const struct gush_rpc_service *gush_api_grpc_service(const struct gush_api_grpc 
 }
 
 void gush_api_grpc_attach(struct gush_api_grpc *api, struct gush_rpc_server *server,
-                          struct gush_rpc_queue *const *queues, size_t queues_n)
+                          struct gush_lane *const *lanes, size_t lanes_n)
 {
-    GUSH_ASSERT(api->server == NULL);
-    api->server = server;
-    api->doors = gush_zalloc(queues_n, sizeof(api->doors[0]));
-    api->doors_n = queues_n;
-    for (size_t i = 0; i < queues_n; i++) {
-        api->doors[i].api = api;
-        api->doors[i].door.lane = gush_rpc_queue_lane(queues[i]);
-        api->doors[i].door.letter.kind = &door_kind;
+    api->doors = gush_realloc(api->doors, (api->doors_n + lanes_n) * sizeof(api->doors[0]));
+    for (size_t i = 0; i < lanes_n; i++) {
+        struct door *door = &api->doors[api->doors_n++];
+
+        *door = (struct door){.api = api, .server = server};
+        door->door.lane = lanes[i];
+        door->door.letter.kind = &door_kind;
     }
 }
 

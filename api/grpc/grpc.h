@@ -6,18 +6,15 @@
  * travel inside the response, or as status when grpc_api.error_mode or the metadata
  * `x-centrifugo-error-mode` say `transport`; a batch always answers inside.
  *
- * While lanes are behind, requests wait at the door of their lane, and no more are taken.
- * Owner     server/app
- * Thread    new, free: the main one; the rest happens on the queues' lanes
- * Lifetime  new .. its server was freed .. free
- * Limits    its server's; api/core/methods.h; waiting requests of one lane
- * spec: server API 1.6, 2 */
+ * While lanes are behind, requests wait at the door of their lane; C core takes no more of them
+ * then, other doors as many as may wait. Owner     server/app Thread    new, free: the main one;
+ * the rest happens on the calls' lanes Lifetime  new .. its doors were freed .. free Limits    its
+ * server's; api/core/methods.h; waiting requests of one lane spec: server API 1.6, 2 */
 #ifndef GUSH_API_GRPC_H
 #define GUSH_API_GRPC_H
 
 #include <stddef.h>
 
-#include "server/rpc/queue.h"
 #include "server/rpc/server.h"
 
 #include "server/engine/node.h"
@@ -29,10 +26,11 @@ void gush_api_grpc_free(struct gush_api_grpc *api);
 
 /* What a server offers to serve this. Valid until free. */
 const struct gush_rpc_service *gush_api_grpc_service(const struct gush_api_grpc *api);
-/* Says which server serves it, over |queues|: doors are kept for each, and |server| pauses while
- * requests wait there. Once, before the server starts. */
+/* Calls will come on |lanes|, none of which was named before: requests can wait there, each lane's
+ * in bounded number. |server|, if they are C core's (else NULL), takes no more calls meanwhile.
+ * Once for each door, before anything starts. */
 void gush_api_grpc_attach(struct gush_api_grpc *api, struct gush_rpc_server *server,
-                          struct gush_rpc_queue *const *queues, size_t queues_n);
+                          struct gush_lane *const *lanes, size_t lanes_n);
 
 /* Requests that are not answered yet; when the node is closed, no more come. Any thread. */
 size_t gush_api_grpc_under_way(const struct gush_api_grpc *api);

@@ -20,6 +20,12 @@ static size_t request_max(int64_t configured)
     return configured > 0 ? (size_t)configured : REQUEST_MAX_DEFAULT;
 }
 
+/* The lanes of |app|'s gRPC queues. */
+static struct gush_lane *const *queue_lanes(const struct gush_app *app)
+{
+    return app->lanes + app->loops_n;
+}
+
 static uint64_t positive(int64_t n)
 {
     return n > 0 ? (uint64_t)n : 0;
@@ -52,12 +58,12 @@ static void add_services(struct gush_app *app, struct gush__app_services *s, boo
     if (reflection) {
         names[2] = GUSH_RPC_REFLECTION_V1;
         names[3] = GUSH_RPC_REFLECTION_V1ALPHA;
-        s->reflection = gush_rpc_reflection_new(app->queues, app->queues_n, names,
+        s->reflection = gush_rpc_reflection_new(queue_lanes(app), app->queues_n, names,
                                                 gush_span_of(gush_protoset, gush_protoset_n));
         options->services[2] = gush_rpc_reflection_service_v1(s->reflection);
         options->services[3] = gush_rpc_reflection_service_v1alpha(s->reflection);
     }
-    s->health = gush_rpc_health_new(app->queues, app->queues_n, names);
+    s->health = gush_rpc_health_new(queue_lanes(app), app->queues_n, names);
     options->services[1] = gush_rpc_health_service(s->health);
 }
 
@@ -78,7 +84,7 @@ static void new_api_server(struct gush_app *app)
     options.services[0] = gush_api_grpc_service(app->api_grpc);
     add_services(app, &app->api_services, app->config->grpc_api.reflection, &options);
     app->api_server = gush_rpc_server_new(&options);
-    gush_api_grpc_attach(app->api_grpc, app->api_server, app->queues, app->queues_n);
+    gush_api_grpc_attach(app->api_grpc, app->api_server, queue_lanes(app), app->queues_n);
 }
 
 /* The subscribers' server: long streams, lean. */

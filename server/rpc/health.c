@@ -103,7 +103,6 @@ static void watch_end(struct watch *w, enum status status)
 static void watch_tell(struct watch *w)
 {
     enum status status = status_of(w->name);
-    struct gush_rpc_slice slice;
     struct gush_bytes *reply;
 
     if (w->sending || w->finished)
@@ -116,10 +115,8 @@ static void watch_tell(struct watch *w)
         return;
     w->told = status;
     reply = reply_for(status);
-    gush_rpc_slice_init(&slice, reply);
+    w->sending = gush_rpc_call_send_bytes(w->entry.call, reply) == GUSH_EAGAIN;
     gush_bytes_unref(reply);
-    w->sending = gush_rpc_call_send(w->entry.call, &slice, false) == GUSH_EAGAIN;
-    gush_rpc_slice_fini(&slice);
 }
 
 static void look(struct gush_rpc_roster_entry *entry)
@@ -271,7 +268,7 @@ static void add_name(struct gush_rpc_health *health, const char *text)
     atomic_init(&name->serving, true);
 }
 
-struct gush_rpc_health *gush_rpc_health_new(struct gush_rpc_queue *const *queues, size_t queues_n,
+struct gush_rpc_health *gush_rpc_health_new(struct gush_lane *const *lanes, size_t lanes_n,
                                             const char *const *names)
 {
     struct gush_rpc_health *health = GUSH_NEW(struct gush_rpc_health);
@@ -283,7 +280,7 @@ struct gush_rpc_health *gush_rpc_health_new(struct gush_rpc_queue *const *queues
                                                 .on_sent = on_sent,
                                                 .on_gone = on_gone,
                                                 .on_closed = on_closed};
-    health->roster = gush_rpc_roster_new(queues, queues_n, GUSH_RPC_HEALTH_WATCHES_MAX, look);
+    health->roster = gush_rpc_roster_new(lanes, lanes_n, GUSH_RPC_HEALTH_WATCHES_MAX, look);
     add_name(health, "");
     for (size_t i = 0; names[i] != NULL; i++)
         add_name(health, names[i]);

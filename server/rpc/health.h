@@ -7,7 +7,7 @@
  * A watcher that reads slowly is told the newest state only; one message is under way at a time.
  * Owner     server/app
  * Thread    new, free: the main one; set_serving, end: any; the rest happens on the calls' lanes
- * Lifetime  new .. its server was freed .. free
+ * Lifetime  new .. its door was freed .. free
  * Limits    GUSH_RPC_HEALTH_WATCHES_MAX streams a lane, GUSH_RPC_HEALTH_NAMES_MAX services */
 #ifndef GUSH_RPC_HEALTH_H
 #define GUSH_RPC_HEALTH_H
@@ -15,8 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "server/rpc/queue.h"
-#include "server/rpc/server.h"
+#include "server/rpc/service.h"
 
 #define GUSH_RPC_HEALTH_NAME        "grpc.health.v1.Health"
 #define GUSH_RPC_HEALTH_NAMES_MAX   GUSH_RPC_SERVICES_MAX
@@ -24,9 +23,9 @@
 
 struct gush_rpc_health;
 
-/* For a server over |queues|. |names|: its services, borrowed texts, the first NULL ends the list.
- * All of them serve. */
-struct gush_rpc_health *gush_rpc_health_new(struct gush_rpc_queue *const *queues, size_t queues_n,
+/* For a door with calls on |lanes|. |names|: its services, borrowed texts, the first NULL ends the
+ * list. All of them serve. */
+struct gush_rpc_health *gush_rpc_health_new(struct gush_lane *const *lanes, size_t lanes_n,
                                             const char *const *names);
 /* |health| may be NULL. */
 void gush_rpc_health_free(struct gush_rpc_health *health);

@@ -226,13 +226,10 @@ static void look(struct gush_rpc_roster_entry *entry)
 static void send_reply(struct stream *s, struct gush_span reply)
 {
     struct gush_bytes *bytes = gush_bytes_copy(reply);
-    struct gush_rpc_slice slice;
     gush_err err;
 
-    gush_rpc_slice_init(&slice, bytes);
+    err = gush_rpc_call_send_bytes(s->entry.call, bytes);
     gush_bytes_unref(bytes);
-    err = gush_rpc_call_send(s->entry.call, &slice, false);
-    gush_rpc_slice_fini(&slice);
     s->sending = err == GUSH_EAGAIN;
     if (err == GUSH_OK)
         go_on(s);
@@ -357,9 +354,8 @@ void gush_rpc_reflection_end(struct gush_rpc_reflection *reflection)
     gush_rpc_roster_end(reflection->roster);
 }
 
-struct gush_rpc_reflection *gush_rpc_reflection_new(struct gush_rpc_queue *const *queues,
-                                                    size_t queues_n, const char *const *names,
-                                                    struct gush_span set)
+struct gush_rpc_reflection *gush_rpc_reflection_new(struct gush_lane *const *lanes, size_t lanes_n,
+                                                    const char *const *names, struct gush_span set)
 {
     struct gush_rpc_reflection *reflection = GUSH_NEW(struct gush_rpc_reflection);
 
@@ -370,8 +366,7 @@ struct gush_rpc_reflection *gush_rpc_reflection_new(struct gush_rpc_queue *const
         reflection->names[i] = names[i];
     }
     reflection->descriptors = gush_rpc_descriptors_new(set);
-    reflection->roster =
-        gush_rpc_roster_new(queues, queues_n, GUSH_RPC_REFLECTION_STREAMS_MAX, look);
+    reflection->roster = gush_rpc_roster_new(lanes, lanes_n, GUSH_RPC_REFLECTION_STREAMS_MAX, look);
     return reflection;
 }
 

@@ -69,7 +69,7 @@ static struct page *page_of(struct gush_rpc_roster *roster, const struct gush_la
 
     while (i < roster->pages_n && roster->pages[i].lane != lane)
         i++;
-    GUSH_ASSERT(i < roster->pages_n); /* a lane of its server */
+    GUSH_ASSERT(i < roster->pages_n); /* a lane of its doors */
     gush_lane_assert(lane);
     return &roster->pages[i];
 }
@@ -122,21 +122,21 @@ bool gush_rpc_roster_is_ended(const struct gush_rpc_roster *roster)
     return atomic_load(&roster->ended);
 }
 
-struct gush_rpc_roster *gush_rpc_roster_new(struct gush_rpc_queue *const *queues, size_t queues_n,
+struct gush_rpc_roster *gush_rpc_roster_new(struct gush_lane *const *lanes, size_t lanes_n,
                                             size_t per_lane_max,
                                             void (*look)(struct gush_rpc_roster_entry *entry))
 {
     struct gush_rpc_roster *roster =
-        gush_zalloc(1, sizeof(*roster) + queues_n * sizeof(roster->pages[0]));
+        gush_zalloc(1, sizeof(*roster) + lanes_n * sizeof(roster->pages[0]));
 
-    roster->pages_n = queues_n;
+    roster->pages_n = lanes_n;
     roster->per_lane_max = per_lane_max;
     roster->look = look;
-    for (size_t i = 0; i < queues_n; i++) {
+    for (size_t i = 0; i < lanes_n; i++) {
         roster->pages[i].letter.kind = &letter_kind;
         roster->pages[i].leave.fire = on_leave;
         roster->pages[i].roster = roster;
-        roster->pages[i].lane = gush_rpc_queue_lane(queues[i]);
+        roster->pages[i].lane = lanes[i];
     }
     return roster;
 }

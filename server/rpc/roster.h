@@ -6,7 +6,7 @@
  *
  * Owner     the service
  * Thread    new, free: the main one; look, end, is_ended: any; the rest the stream's lane
- * Lifetime  new .. (its server was freed) .. free
+ * Lifetime  new .. (its doors were freed) .. free
  * Limits    streams per lane as given */
 #ifndef GUSH_RPC_ROSTER_H
 #define GUSH_RPC_ROSTER_H
@@ -15,7 +15,6 @@
 #include <stddef.h>
 
 #include "server/rpc/call.h"
-#include "server/rpc/queue.h"
 
 struct gush_rpc_roster;
 
@@ -26,10 +25,10 @@ struct gush_rpc_roster_entry {
 };
 
 /* |look| runs for every stream some time after each look and end. It may finish the call. */
-struct gush_rpc_roster *gush_rpc_roster_new(struct gush_rpc_queue *const *queues, size_t queues_n,
+struct gush_rpc_roster *gush_rpc_roster_new(struct gush_lane *const *lanes, size_t lanes_n,
                                             size_t per_lane_max,
                                             void (*look)(struct gush_rpc_roster_entry *entry));
-/* No stream is left, and the queues were joined or never ran. |roster| may be NULL. */
+/* No stream is left, and the lanes were closed or never ran. |roster| may be NULL. */
 void gush_rpc_roster_free(struct gush_rpc_roster *roster);
 
 /* Enters |call|, from on_request. False: its lane has as many as it may. */

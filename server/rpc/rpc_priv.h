@@ -36,6 +36,8 @@ struct gush__tag {
 };
 #define gush__tag_MAGIC GUSH_MAGIC('r', 't', 'a', 'g')
 
+struct gush__core_call;
+
 struct gush_rpc_queue {
     GUSH_MAGIC_FIELD;
     struct gush_lane lane;
@@ -72,11 +74,18 @@ void gush__queue_start_later(struct gush_rpc_queue *q, grpc_call *call, const gr
                              size_t ops_n, struct gush__tag *tag);
 
 /* Takes over |core| on its queue's thread. |service| NULL: nothing is told to anybody. */
-struct gush_rpc_call *gush__call_open(struct gush_rpc_server *server, struct gush_rpc_queue *q,
-                                      grpc_call *core, const struct gush_rpc_service *service,
-                                      const struct gush_rpc_verdict *verdict);
+struct gush__core_call *gush__core_call_open(struct gush_rpc_server *server,
+                                             struct gush_rpc_queue *q, grpc_call *core,
+                                             const struct gush_rpc_service *service,
+                                             const struct gush_rpc_verdict *verdict);
 /* Asks for a message; on_request or on_half_close follows. */
-void gush__call_read(struct gush_rpc_call *call);
+void gush__core_call_read(struct gush__core_call *call);
+struct gush_rpc_call *gush__core_call_base(struct gush__core_call *call);
+
+/* |slice| as the library has it. */
+grpc_slice gush__slice_core(const struct gush_rpc_slice *slice);
+/* A new one; |bytes| gains a reference. */
+grpc_slice gush__slice_over(struct gush_bytes *bytes);
 
 /* ---- encoding.c: compressed messages -------------------------------------------------------- */
 

@@ -64,7 +64,7 @@ struct gush_rpc_server {
 
 /* ---- Metadata ------------------------------------------------------------------------------- */
 
-struct gush_span gush_rpc_head_find(const struct gush_rpc_head *head, const char *key)
+static struct gush_span find_metadata(const struct gush_rpc_head *head, const char *key)
 {
     const grpc_metadata_array *metadata = head->metadata;
 
@@ -75,15 +75,6 @@ struct gush_span gush_rpc_head_find(const struct gush_rpc_head *head, const char
             return gush__slice_span(&m->value);
     }
     return GUSH_SPAN_EMPTY;
-}
-
-void gush_rpc_verdict_unknown(struct gush_rpc_verdict *verdict, const struct gush_rpc_head *head,
-                              const char *feature)
-{
-    verdict->status = GUSH_RPC_UNIMPLEMENTED;
-    snprintf(verdict->message, sizeof(verdict->message), "method %.*s not implemented%s%s",
-             (int)(head->method.n < 100 ? head->method.n : 100), (const char *)head->method.p,
-             feature ? ": this server has no " : "", feature ? feature : "");
 }
 
 /* ---- New calls ------------------------------------------------------------------------------ */
@@ -117,59 +108,20 @@ static void post_all(struct intake *in)
         post(in);
 }
 
-/* "/package.Service/Method" */
-static bool split_path(struct gush_span path, struct gush_span *service, struct gush_span *method)
-{
-    const uint8_t *slash;
-
-    if (path.n < 2 || path.p[0] != '/')
-        return false;
-    slash = memrchr(path.p + 1, '/', path.n - 1);
-    if (slash == NULL)
-        return false;
-    *service = gush_span_of(path.p + 1, (size_t)(slash - path.p - 1));
-    *method = gush_span_of(slash + 1, (size_t)(path.p + path.n - slash - 1));
-    return true;
-}
-
-/* Whose call it is; NULL: |verdict| says why nobody's. */
-static const struct gush_rpc_service *admit(const struct gush_rpc_server *server,
-                                            const struct request *r,
-                                            struct gush_rpc_verdict *verdict)
-{
-    struct gush_rpc_head head = {.metadata = &r->metadata};
-    struct gush_span name = GUSH_SPAN_EMPTY;
-
-    verdict->status = GUSH_RPC_UNIMPLEMENTED;
-    if (!split_path(gush__slice_span(&r->details.method), &name, &head.method)) {
-        snprintf(verdict->message, sizeof(verdict->message), "malformed method name");
-        return NULL;
-    }
-    for (size_t i = 0; server->options.services[i] != NULL; i++) {
-        const struct gush_rpc_service *service = server->options.services[i];
-
-        if (!gush_span_eq_str(name, service->name))
-            continue;
-        *verdict = (struct gush_rpc_verdict){.status = GUSH_RPC_OK};
-        service->admit(service->ctx, &head, verdict);
-        return verdict->status == GUSH_RPC_OK ? service : NULL;
-    }
-    snprintf(verdict->message, sizeof(verdict->message), "unknown service %.*s",
-             (int)(name.n < 100 ? name.n : 100), (const char *)name.p);
-    return NULL;
-}
-
 static void take_call(struct intake *in, struct request *r)
 {
-    struct gush_rpc_verdict verdict = {0};
-    const struct gush_rpc_service *service = admit(in->server, r, &verdict);
-    struct gush_rpc_call *call = gush__call_open(in->server, in->queue, r->core, service, &verdict);
+    struct gush_rpc_head head = {.find = find_metadata, .metadata = &r->metadata};
+    struct gush_rpc_verdict verdict;
+    const struct gush_rpc_service *service = gush_rpc_service_admit(
+        in->server->options.services, gush__slice_span(&r->details.method), &head, &verdict);
+    struct gush__core_call *call =
+        gush__core_call_open(in->server, in->queue, r->core, service, &verdict);
     struct gush_rpc_end end = {verdict.status, gush_span_str(verdict.message), GUSH_SPAN_EMPTY};
 
     if (service == NULL)
-        gush_rpc_call_finish(call, NULL, &end);
+        gush_rpc_call_finish(gush__core_call_base(call), NULL, &end);
     else
-        gush__call_read(call);
+        gush__core_call_read(call);
 }
 
 static void on_request(struct gush__tag *tag, bool ok)

@@ -3,14 +3,14 @@
  * The end is a disconnect push and status OK; a stream that cannot take any more is reset. Request
  * metadata is no source of authentication.
  * Owner     server/app
- * Thread    new, free: the main one; the rest happens on the queues' lanes
- * Lifetime  new .. its server was freed .. free
+ * Thread    new, free: the main one; the rest happens on the calls' lanes
+ * Lifetime  new .. its doors were freed .. free
  * Limits    its server's; GUSH_CONNECT_MEMBERS_MAX members in a request
  * spec: transports 9, T1, T2 */
 #ifndef GUSH_TRANSPORT_GRPC_UNI_H
 #define GUSH_TRANSPORT_GRPC_UNI_H
 
-#include "server/rpc/server.h"
+#include "server/rpc/service.h"
 
 #include "server/engine/node.h"
 

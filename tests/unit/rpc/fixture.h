@@ -60,7 +60,8 @@ struct fixture {
     size_t queues_n;
     struct gush_rpc_server *server;
     struct gush_rpc_service services[3];
-    struct gush_lane *lane; /* of the first queue */
+    struct gush_lane *lanes[QUEUES_MAX]; /* of the queues */
+    struct gush_lane *lane;              /* the first */
     /* atomic: counted on lanes, read by the test */
     atomic_uint asked, gone, closed, blocked, heard;
     /* the first queue's lane */
@@ -408,6 +409,7 @@ static inline struct fixture *fixture_new(struct fixture_options o)
         struct gush_rpc_queue_options qo = {.index = i, .seed = i, .mono_us = fixture_mono_us};
 
         f->queues[i] = gush_rpc_queue_new(&qo);
+        f->lanes[i] = gush_rpc_queue_lane(f->queues[i]);
     }
     for (size_t i = 0; i < 2; i++) {
         f->services[i] = (struct gush_rpc_service){.name = i ? "test.Stream" : "test.Echo",
@@ -426,7 +428,7 @@ static inline struct fixture *fixture_new(struct fixture_options o)
                                                .on_sent = chat_sent,
                                                .on_gone = fixture_gone,
                                                .on_closed = fixture_closed};
-    f->lane = gush_rpc_queue_lane(f->queues[0]);
+    f->lane = f->lanes[0];
     so.queues_n = f->queues_n;
     if (o.add)
         o.add(f, &so);

@@ -13,7 +13,7 @@ static void add_health(struct fixture *f, struct gush_rpc_server_options *option
     static const char *const names[] = {"test.Echo", "test.Stream", NULL};
     size_t n = 0;
 
-    health = gush_rpc_health_new(f->queues, f->queues_n, names);
+    health = gush_rpc_health_new(f->lanes, f->queues_n, names);
     while (options->services[n] != NULL)
         n++;
     options->services[n] = gush_rpc_health_service(health);
@@ -203,7 +203,8 @@ static void a_service_that_never_ran_can_be_freed(void **state)
     struct gush_rpc_queue_options qo = {.mono_us = fixture_mono_us};
     struct gush_rpc_queue *q = gush_rpc_queue_new(&qo);
     const char *none = NULL;
-    struct gush_rpc_health *idle = gush_rpc_health_new(&q, 1, &none);
+    struct gush_lane *lane = gush_rpc_queue_lane(q);
+    struct gush_rpc_health *idle = gush_rpc_health_new(&lane, 1, &none);
 
     (void)state;
     gush_rpc_health_end(idle);
