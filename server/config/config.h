@@ -67,6 +67,25 @@ struct gush_uni_code { /* client.connect_code_to_unidirectional_disconnect.trans
     char *to_reason;
 };
 
+struct gush_connect_response { /* uni_*.connect_code_to_http_response.transforms[] */
+    uint32_t code;
+    int64_t to_status_code;
+    char *to_body; /* "": the message of the error */
+};
+
+/* A failed connect as an HTTP status instead of a disconnect push. */
+struct gush_connect_responses {
+    bool enabled;
+    struct gush_connect_response *transforms;
+    size_t transforms_n;
+};
+
+/* A further address of the external listener. */
+struct gush_address {
+    char *host;
+    uint16_t port;
+};
+
 struct gush_token_config {
     char *hmac_secret_key, *hmac_previous_secret_key;
     int64_t hmac_previous_secret_key_valid_until; /* Unix seconds, 0 = no end */
@@ -93,9 +112,28 @@ struct gush_grpc_port_config {
 
 struct gush_config {
     struct {
-        char *address, *internal_address, *internal_port; /* "" = not set */
+        char *address, *internal_address;
+        char *internal_port; /* "": no port of its own */
         int64_t port;
-        bool h2c_external; /* parsed for shared benchmark files; served by a later front */
+        bool internal_separate; /* settled: internal handlers are not on the external listener */
+        struct gush_string_list addresses; /* gush, of which ... */
+        struct gush_address *further;      /* ... this is settled */
+        size_t further_n;
+        struct gush_tls_config tls, internal_tls;
+        bool tls_external;                            /* |tls| is not for the internal listener */
+        bool h2c_external, h2c_internal;              /* gush: h2c_internal */
+        char *unix_socket, *internal_unix_socket;     /* gush */
+        char *unix_socket_mode;                       /* gush: "0660" ... */
+        unsigned unix_mode;                           /* ... settled */
+        bool proxy_protocol, internal_proxy_protocol; /* gush */
+        struct gush_string_list trusted_proxies;      /* gush: CIDRs and addresses */
+        int64_t max_header_size;                      /* gush: bytes of a request's head */
+        int64_t header_timeout_ms, body_timeout_ms;   /* gush */
+        int64_t write_timeout_ms, idle_timeout_ms;    /* gush */
+        int64_t max_concurrent_streams;               /* gush: of one HTTP/2 connection */
+        int64_t connection_limit;                     /* gush: of each listener, 0: none */
+        int64_t connection_limit_per_address;         /* gush */
+        bool access_log;                              /* gush: at info, not only at debug */
     } http_server;
     struct {
         enum gush_log_level level;
@@ -109,8 +147,9 @@ struct gush_config {
         int64_t expired_close_delay_ms, expired_sub_close_delay_ms;
         int64_t presence_update_interval_ms, channel_position_check_delay_ms;
         int64_t channel_limit, queue_max_size, connection_limit, user_connection_limit;
-        int64_t queue_max_messages; /* gush: 16384 */
-        int64_t queue_max_age_ms;   /* gush: 30s, 0 = no limit */
+        int64_t connection_rate_limit; /* connects per second, 0: no limit */
+        int64_t queue_max_messages;    /* gush: 16384 */
+        int64_t queue_max_age_ms;      /* gush: 30s, 0 = no limit */
         int64_t history_max_publication_limit, recovery_max_publication_limit;
         struct gush_string_list allowed_origins;
         struct gush_token_config token;
@@ -134,10 +173,12 @@ struct gush_config {
     } channel;
     struct {
         bool disabled, external, insecure;
-        char *key, *handler_prefix;
-    } http_api; /* parsed for shared files; served by a later front */
+        char *key, *handler_prefix, *error_mode;
+        int64_t max_request_body_size; /* gush */
+    } http_api;
     struct {
         bool enabled, reflection;
+        bool on_http_port; /* gush: also on the HTTP port of the HTTP API */
         char *address, *key, *error_mode;
         int64_t port, max_receive_message_size;
         struct gush_tls_config tls;
@@ -145,6 +186,7 @@ struct gush_config {
     } grpc_api;
     struct {
         bool enabled, reflection; /* gush: reflection */
+        bool on_http_port;        /* gush: also on the external HTTP port */
         char *address;
         int64_t port, max_receive_message_size;
         int64_t ping_interval_ms; /* gush: 25s whatever client.ping_interval says */
@@ -155,13 +197,23 @@ struct gush_config {
         bool enabled;
         char *handler_prefix;
         int64_t max_request_body_size;
+        struct gush_connect_responses connect_code_to_http_response;
+        bool event_ids;        /* gush: true */
+        char *event_id_secret; /* gush: "" = random, of this process */
+        int64_t retry_ms;      /* gush: 0 = no retry field */
     } uni_sse;
     struct {
         bool enabled;
         char *handler_prefix;
-    } health, debug;
+        int64_t max_request_body_size;
+        struct gush_connect_responses connect_code_to_http_response;
+    } uni_http_stream;
     struct {
-        bool enabled, recovered_publications_histogram;
+        bool enabled;
+        char *handler_prefix;
+    } health, debug, init;
+    struct {
+        bool enabled, recovered_publications_histogram, instrument_http_handlers;
         char *handler_prefix;
     } prometheus;
     struct {

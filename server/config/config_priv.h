@@ -2,12 +2,14 @@
  * include it.
  *
  *   keys, keys_later   the tables: every key there is, and which field takes it
+ *   keys_find          finding one of them, by path or by variable
  *   value, refusal     one value of one key, from JSON or from text, and why not
  *   file               a JSON file or text, walked along the tables
  *   position           where in a text a key is, for messages
  *   environ, flags     the other two sources
  *   namespaces         the list of namespaces, and finding one by channel
  *   validate           rules between keys, and what is done once they hold
+ *   validate_listeners those about where and how to listen
  *   check, dump        the same load, for tools
  *   arena              the memory of one configuration
  *
@@ -292,5 +294,14 @@ GUSH_MUST_USE gush_err gush__validate(struct gush__load *l);
 void gush__validate_warn(struct gush__load *l);
 /* Values that follow from others. */
 void gush__validate_settle(struct gush__load *l);
+/* " (gush.json:14)" of a key that the file holds, or "". |path| may be missing there while
+ * |around| is not. */
+const char *gush__validate_where(struct gush__load *l, const char *path, const char *around);
+
+/* ---- validate_listeners -----------------------------------------------------------------------
+ */
+
+GUSH_MUST_USE gush_err gush__validate_listeners(struct gush__load *l);
+void gush__validate_listeners_settle(struct gush__load *l);
 
 #endif

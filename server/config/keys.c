@@ -21,6 +21,7 @@
 #define MILLIS(key, place, deflt, low)                                                             \
     .path = (key), .type = GUSH__DUR_MS, .at = (place), .fallback = (deflt), .min = (low),         \
     .max = INT64_MAX
+#define STRINGS(key, place) .path = (key), .type = GUSH__STRINGS, .at = (place)
 #define SECONDS(key, place, deflt)                                                                 \
     .path = (key), .type = GUSH__DUR_S, .at = (place), .fallback = (deflt), .min = 0,              \
     .max = INT64_MAX
@@ -71,6 +72,18 @@
         MILLIS(key ".handshake_timeout", AT(int64_t, net.handshake_timeout_ms), "10s", 0), OURS    \
     }
 
+/* What a failed connect of the transport |section| is answered with. */
+#define RESPONSE_ROWS(key, section)                                                                \
+    {BOOLEAN(key ".connect_code_to_http_response.enabled",                                         \
+             AT(bool, section.connect_code_to_http_response.enabled))},                            \
+    {                                                                                              \
+        .path = key ".connect_code_to_http_response.transforms", .type = GUSH__LIST,               \
+        .at =                                                                                      \
+            AT(struct gush_connect_response *, section.connect_code_to_http_response.transforms),  \
+        .sub = &response_keys, .element_bytes = sizeof(struct gush_connect_response),              \
+        .count_at = AT(size_t, section.connect_code_to_http_response.transforms_n)                 \
+    }
+
 /* Bounds of a number. */
 #define WITHIN(low, high) .min = (low), .max = (high)
 #define ANY               WITHIN(INT64_MIN, INT64_MAX)
@@ -110,6 +123,19 @@ static const struct gush__key uni_code_rows[] = {
 
 static const struct gush__table uni_code_keys = {
     uni_code_rows, sizeof(uni_code_rows) / sizeof(uni_code_rows[0]), NULL};
+
+static const struct gush__key response_rows[] = {
+    {.path = "code", .type = GUSH__U32, .at = FIELD(uint32_t, struct gush_connect_response, code)},
+    {.path = "to.status_code",
+     .type = GUSH__INT,
+     .at = FIELD(int64_t, struct gush_connect_response, to_status_code)},
+    {.path = "to.body",
+     .type = GUSH__STR,
+     .at = FIELD(char *, struct gush_connect_response, to_body)},
+};
+
+static const struct gush__table response_keys = {
+    response_rows, sizeof(response_rows) / sizeof(response_rows[0]), NULL};
 
 static const struct gush__key channel_rows[] = {
     {BOOLEAN("presence", OPT(bool, presence))},
@@ -155,7 +181,39 @@ static const struct gush__key root_rows[] = {
      FLAG("host of the internal listener, empty: as http_server.address")},
     {STRING("http_server.internal_port", AT(char *, http_server.internal_port), ""),
      FLAG("port of the internal listener, empty: one listener for all")},
+    {STRINGS("http_server.addresses", AT_ANY(http_server.addresses)), OURS},
+    TLS_ROWS("http_server.tls", http_server.tls),
+    {BOOLEAN("http_server.tls_external", AT(bool, http_server.tls_external))},
+    TLS_ROWS("http_server.internal_tls", http_server.internal_tls),
     {BOOLEAN("http_server.h2c_external", AT(bool, http_server.h2c_external))},
+    {BOOLEAN("http_server.h2c_internal", AT(bool, http_server.h2c_internal)), OURS},
+    {STRING("http_server.unix_socket", AT(char *, http_server.unix_socket), ""), OURS},
+    {STRING("http_server.internal_unix_socket", AT(char *, http_server.internal_unix_socket), ""),
+     OURS},
+    {STRING("http_server.unix_socket_mode", AT(char *, http_server.unix_socket_mode), "0660"),
+     OURS},
+    {BOOLEAN("http_server.proxy_protocol", AT(bool, http_server.proxy_protocol)), OURS},
+    {BOOLEAN("http_server.internal_proxy_protocol", AT(bool, http_server.internal_proxy_protocol)),
+     OURS},
+    {STRINGS("http_server.trusted_proxies", AT_ANY(http_server.trusted_proxies)), OURS},
+    {NUMBER("http_server.max_header_size", AT(int64_t, http_server.max_header_size), "65536",
+            WITHIN(1024, 1 << 20)),
+     OURS},
+    {MILLIS("http_server.header_timeout", AT(int64_t, http_server.header_timeout_ms), "10s", 0),
+     OURS},
+    {MILLIS("http_server.body_timeout", AT(int64_t, http_server.body_timeout_ms), "30s", 0), OURS},
+    {MILLIS("http_server.write_timeout", AT(int64_t, http_server.write_timeout_ms), "10s", 0),
+     OURS},
+    {MILLIS("http_server.idle_timeout", AT(int64_t, http_server.idle_timeout_ms), "30s", 0), OURS},
+    {NUMBER("http_server.max_concurrent_streams", AT(int64_t, http_server.max_concurrent_streams),
+            "250", WITHIN(1, INT32_MAX)),
+     OURS},
+    {NUMBER("http_server.connection_limit", AT(int64_t, http_server.connection_limit), "", COUNT),
+     OURS},
+    {NUMBER("http_server.connection_limit_per_address",
+            AT(int64_t, http_server.connection_limit_per_address), "", COUNT),
+     OURS},
+    {BOOLEAN("http_server.access_log", AT(bool, http_server.access_log)), OURS},
     {STRING("pid_file", AT(char *, pid_file), ""), FLAG("file to write the process id to")},
     {.path = "log.level",
      .type = GUSH__LOG_LEVEL,
@@ -190,14 +248,13 @@ static const struct gush__key root_rows[] = {
      OURS},
     {MILLIS("client.queue_max_age", AT(int64_t, client.queue_max_age_ms), "30s", 0), OURS},
     {NUMBER("client.connection_limit", AT(int64_t, client.connection_limit), "", ANY)},
+    {NUMBER("client.connection_rate_limit", AT(int64_t, client.connection_rate_limit), "", ANY)},
     {NUMBER("client.user_connection_limit", AT(int64_t, client.user_connection_limit), "", ANY)},
     {NUMBER("client.history_max_publication_limit",
             AT(int64_t, client.history_max_publication_limit), "300", COUNT)},
     {NUMBER("client.recovery_max_publication_limit",
             AT(int64_t, client.recovery_max_publication_limit), "300", COUNT)},
-    {.path = "client.allowed_origins",
-     .type = GUSH__STRINGS,
-     .at = AT(struct gush_string_list, client.allowed_origins)},
+    {STRINGS("client.allowed_origins", AT_ANY(client.allowed_origins))},
     {STRING("client.token.hmac_secret_key", AT(char *, client.token.hmac_secret_key), ""), SECRET},
     {STRING("client.token.hmac_previous_secret_key",
             AT(char *, client.token.hmac_previous_secret_key), ""),
@@ -240,6 +297,11 @@ static const struct gush__key root_rows[] = {
     {BOOLEAN("http_api.insecure", AT(bool, http_api.insecure)), FLAG("HTTP API without a key")},
     {STRING("http_api.key", AT(char *, http_api.key), ""), SECRET},
     {URL_PATH("http_api.handler_prefix", AT(char *, http_api.handler_prefix), "/api")},
+    {STRING("http_api.error_mode", AT(char *, http_api.error_mode), ""), .words = error_mode_words,
+     .refusal = {"invalid value: ", ", possible choices are: transport"}},
+    {NUMBER("http_api.max_request_body_size", AT(int64_t, http_api.max_request_body_size),
+            "16777216", WITHIN(1, INT32_MAX)),
+     OURS},
     {BOOLEAN("grpc_api.enabled", AT(bool, grpc_api.enabled)), FLAG("serve the gRPC API")},
     {NUMBER("grpc_api.port", AT(int64_t, grpc_api.port), "10000", PORT),
      FLAG("port of the gRPC API, 0: any free one")},
@@ -250,6 +312,7 @@ static const struct gush__key root_rows[] = {
     {BOOLEAN("grpc_api.reflection", AT(bool, grpc_api.reflection))},
     {NUMBER("grpc_api.max_receive_message_size", AT(int64_t, grpc_api.max_receive_message_size), "",
             COUNT)},
+    {BOOLEAN("grpc_api.on_http_port", AT(bool, grpc_api.on_http_port)), OURS},
     TLS_ROWS("grpc_api.tls", grpc_api.tls),
     GRPC_PORT_ROWS("grpc_api", grpc_api.net),
     {BOOLEAN("uni_grpc.enabled", AT(bool, uni_grpc.enabled)),
@@ -262,6 +325,7 @@ static const struct gush__key root_rows[] = {
             COUNT)},
     {MILLIS("uni_grpc.ping_interval", AT(int64_t, uni_grpc.ping_interval_ms), "25s", INT64_MIN),
      OURS},
+    {BOOLEAN("uni_grpc.on_http_port", AT(bool, uni_grpc.on_http_port)), OURS},
     TLS_ROWS("uni_grpc.tls", uni_grpc.tls),
     GRPC_PORT_ROWS("uni_grpc", uni_grpc.net),
     {BOOLEAN("uni_sse.enabled", AT(bool, uni_sse.enabled)),
@@ -269,6 +333,20 @@ static const struct gush__key root_rows[] = {
     {URL_PATH("uni_sse.handler_prefix", AT(char *, uni_sse.handler_prefix), "/connection/uni_sse")},
     {NUMBER("uni_sse.max_request_body_size", AT(int64_t, uni_sse.max_request_body_size), "65536",
             COUNT)},
+    RESPONSE_ROWS("uni_sse", uni_sse),
+    {BOOLEAN("uni_sse.event_ids", AT(bool, uni_sse.event_ids)), .fallback = "true", OURS},
+    {STRING("uni_sse.event_id_secret", AT(char *, uni_sse.event_id_secret), ""),
+     .flags = GUSH__OURS | GUSH__SECRET},
+    {MILLIS("uni_sse.retry", AT(int64_t, uni_sse.retry_ms), "", 0), OURS},
+    {BOOLEAN("uni_http_stream.enabled", AT(bool, uni_http_stream.enabled)),
+     FLAG("serve subscriptions as a stream of JSON lines")},
+    {URL_PATH("uni_http_stream.handler_prefix", AT(char *, uni_http_stream.handler_prefix),
+              "/connection/uni_http_stream")},
+    {NUMBER("uni_http_stream.max_request_body_size",
+            AT(int64_t, uni_http_stream.max_request_body_size), "65536", COUNT)},
+    RESPONSE_ROWS("uni_http_stream", uni_http_stream),
+    {BOOLEAN("init.enabled", AT(bool, init.enabled)), FLAG("serve the init endpoint")},
+    {URL_PATH("init.handler_prefix", AT(char *, init.handler_prefix), "/connection/init")},
     {BOOLEAN("health.enabled", AT(bool, health.enabled)), FLAG("serve the health endpoint")},
     {URL_PATH("health.handler_prefix", AT(char *, health.handler_prefix), "/health")},
     {BOOLEAN("debug.enabled", AT(bool, debug.enabled)), FLAG("serve diagnostics")},
@@ -277,6 +355,7 @@ static const struct gush__key root_rows[] = {
     {URL_PATH("prometheus.handler_prefix", AT(char *, prometheus.handler_prefix), "/metrics")},
     {BOOLEAN("prometheus.recovered_publications_histogram",
              AT(bool, prometheus.recovered_publications_histogram))},
+    {BOOLEAN("prometheus.instrument_http_handlers", AT(bool, prometheus.instrument_http_handlers))},
     {BOOLEAN("demo.enabled", AT(bool, demo.enabled)), OURS_FLAG("serve the demo page")},
     {URL_PATH("demo.handler_prefix", AT(char *, demo.handler_prefix), "/"), OURS},
 
@@ -300,134 +379,3 @@ static const struct gush__key root_rows[] = {
 
 const struct gush__table gush__root_keys = {root_rows, sizeof(root_rows) / sizeof(root_rows[0]),
                                             &gush__later_root};
-
-/* ---- finding --------------------------------------------------------------------------------- */
-
-/* What is left of |s| behind |start|, or NULL. */
-static const char *behind(const char *s, const char *start)
-{
-    size_t n = strlen(start);
-
-    return strncmp(s, start, n) == 0 ? s + n : NULL;
-}
-
-static struct gush__hit hit_of(const struct gush__table *table, const struct gush__key *key,
-                               bool critical)
-{
-    return (struct gush__hit){GUSH__FOUND_KEY, key, table,
-                              critical && (key->flags & GUSH__CRITICAL) != 0};
-}
-
-/* A mount that has fields passes criticality on; one of later versions only if it has it. */
-static bool critical_below(const struct gush__key *mount, bool critical)
-{
-    if ((mount->flags & GUSH__LATER) == 0)
-        return true;
-    return critical && (mount->flags & GUSH__CRITICAL) != 0;
-}
-
-static struct gush__hit find(const struct gush__table *table, const char *path, bool critical);
-
-/* |key| of |table| against |path|. */
-static struct gush__hit match(const struct gush__table *table, const struct gush__key *key,
-                              const char *path, bool critical)
-{
-    const struct gush__hit nothing = {.found = GUSH__FOUND_NOTHING};
-    const struct gush__hit section = {.found = GUSH__FOUND_SECTION};
-    const char *rest = behind(path, key->path), *more = behind(key->path, path);
-
-    if (rest == NULL)
-        return more != NULL && *more == '.' ? section : nothing;
-    if (*rest == '\0')
-        return key->type == GUSH__MOUNT ? section : hit_of(table, key, critical);
-    if (*rest != '.')
-        return nothing;
-    if (key->type == GUSH__MOUNT)
-        return find(key->sub, rest + 1, critical_below(key, critical));
-    return key->type == GUSH__ANY || key->type == GUSH__MAP ? hit_of(table, key, critical)
-                                                            : nothing;
-}
-
-static struct gush__hit find(const struct gush__table *table, const char *path, bool critical)
-{
-    struct gush__hit best = {.found = GUSH__FOUND_NOTHING};
-
-    for (; table != NULL; table = table->later) {
-        for (size_t i = 0; i < table->n; i++) {
-            struct gush__hit hit = match(table, &table->keys[i], path, critical);
-            if (hit.found == GUSH__FOUND_KEY)
-                return hit;
-            if (hit.found == GUSH__FOUND_SECTION)
-                best = hit;
-        }
-    }
-    return best;
-}
-
-struct gush__hit gush__keys_find(const struct gush__table *table, const char *path)
-{
-    return find(table, path, true);
-}
-
-char gush__keys_variable_char(char c)
-{
-    if (c == '.' || c == '-')
-        return '_';
-    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
-}
-
-/* What is left of |name| behind |path|, or NULL. */
-static const char *behind_variable(const char *name, const char *path)
-{
-    for (; *path != '\0'; path++, name++)
-        if (*name != gush__keys_variable_char(*path))
-            return NULL;
-    return name;
-}
-
-static struct gush__hit find_variable(const struct gush__table *table, const char *name,
-                                      bool critical);
-
-static struct gush__hit match_variable(const struct gush__table *table, const struct gush__key *key,
-                                       const char *name, bool critical)
-{
-    const struct gush__hit nothing = {.found = GUSH__FOUND_NOTHING};
-    const char *rest = behind_variable(name, key->path);
-
-    if (rest == NULL)
-        return nothing;
-    if (*rest == '\0')
-        return key->type == GUSH__MOUNT ? nothing : hit_of(table, key, critical);
-    if (*rest != '_')
-        return nothing;
-    if (key->type == GUSH__MOUNT)
-        return find_variable(key->sub, rest + 1, critical_below(key, critical));
-    /* ..._PROXIES_NAME_OPTION and the like: elements of lists that are not used yet. */
-    if ((key->flags & GUSH__LATER) && (key->type == GUSH__ANY || key->type == GUSH__LIST))
-        return hit_of(table, key, critical);
-    return nothing;
-}
-
-static struct gush__hit find_variable(const struct gush__table *table, const char *name,
-                                      bool critical)
-{
-    struct gush__hit hit = {.found = GUSH__FOUND_NOTHING};
-
-    for (; table != NULL && hit.found == GUSH__FOUND_NOTHING; table = table->later)
-        for (size_t i = 0; i < table->n && hit.found == GUSH__FOUND_NOTHING; i++)
-            hit = match_variable(table, &table->keys[i], name, critical);
-    return hit;
-}
-
-struct gush__hit gush__keys_find_variable(const struct gush__table *table, const char *name)
-{
-    return find_variable(table, name, true);
-}
-
-void gush__keys_each_flag(gush__key_fn *fn, void *arg)
-{
-    for (const struct gush__table *table = &gush__root_keys; table != NULL; table = table->later)
-        for (size_t i = 0; i < table->n; i++)
-            if (table->keys[i].flags & GUSH__FLAG)
-                fn(arg, &table->keys[i]);
-}

@@ -185,14 +185,6 @@ static const struct gush__key controller_postgres_rows[] = {
 };
 TABLE(controller_postgres, controller_postgres_rows);
 
-/* A failed connect told as an HTTP status. */
-static const struct gush__key response_rows[] = {
-    I("code", ""),
-    I("to.status_code", ""),
-    S("to.body", ""),
-};
-TABLE(response, response_rows);
-
 /* ---- consumers ------------------------------------------------------------------------------- */
 
 #define DATA_MODE(x)                                                                               \
@@ -415,13 +407,9 @@ static const struct gush__word broker_words[] = {{"memory", 0},    {"nats", 1}, 
                                                  {"redisnats", 3}, {"postgres", 4}, {NULL, 0}};
 static const struct gush__word map_words[] = {
     {"memory", 0}, {"redis", 1}, {"postgres", 2}, {NULL, 0}};
-static const struct gush__word error_mode_words[] = {{"", 0}, {"transport", 1}, {NULL, 0}};
 
 static const struct gush__key root_rows[] = {
-    NEEDED_MOUNT("http_server.tls", tls),
     NEEDED_MOUNT("http_server.tls_autocert", autocert),
-    B("http_server.tls_external"),
-    NEEDED_MOUNT("http_server.internal_tls", tls),
     B("http_server.http3.enabled"),
 
     FLAG_CHOICE("engine.type", "memory", engine_words, "unknown engine type: ", "memory"),
@@ -465,7 +453,6 @@ static const struct gush__key root_rows[] = {
     NEEDED_MOUNT("client.subscription_token", token),
     I("client.concurrency", ""),
     D("client.channel_position_max_time_lag", ""),
-    I("client.connection_rate_limit", ""),
     S("client.user_id_http_header", ""),
 
     MOUNT("channel.proxy.subscribe", proxy),
@@ -484,9 +471,6 @@ static const struct gush__key root_rows[] = {
     S("rpc.namespace_boundary", ":"),
     LIST("proxies", named_proxy),
     LIST("consumers", consumer),
-
-    CHOICE("http_api.error_mode", "", error_mode_words,
-           "invalid value: ", ", possible choices are: transport"),
 
     B("websocket.disabled"),
     S("websocket.handler_prefix", "/connection/websocket"),
@@ -507,13 +491,6 @@ static const struct gush__key root_rows[] = {
     I("http_stream.max_request_body_size", "65536"),
     S("emulation.handler_prefix", "/emulation"),
     I("emulation.max_request_body_size", "65536"),
-    B("uni_sse.connect_code_to_http_response.enabled"),
-    LIST("uni_sse.connect_code_to_http_response.transforms", response),
-    FLAG(GUSH__BOOL, "uni_http_stream.enabled", "not in this version"),
-    S("uni_http_stream.handler_prefix", "/connection/uni_http_stream"),
-    I("uni_http_stream.max_request_body_size", "65536"),
-    B("uni_http_stream.connect_code_to_http_response.enabled"),
-    LIST("uni_http_stream.connect_code_to_http_response.transforms", response),
     FLAG(GUSH__BOOL, "uni_websocket.enabled", "not in this version"),
     S("uni_websocket.handler_prefix", "/connection/uni_websocket"),
     B("uni_websocket.compression"),
@@ -540,12 +517,9 @@ static const struct gush__key root_rows[] = {
     S("admin.web_path", ""),
     S("admin.web_proxy_address", ""),
     FLAG(GUSH__BOOL, "admin.external", "not in this version"),
-    B("prometheus.instrument_http_handlers"),
     B("prometheus.native_histograms"),
     FLAG(GUSH__BOOL, "swagger.enabled", "not in this version"),
     S("swagger.handler_prefix", "/swagger"),
-    FLAG(GUSH__BOOL, "init.enabled", "not in this version"),
-    S("init.handler_prefix", "/connection/init"),
     B("opentelemetry.enabled"),
     B("opentelemetry.api"),
     B("opentelemetry.consuming"),

@@ -1,7 +1,6 @@
 /* Rules between keys, in the reference's words; where the offending key stands follows in
  * brackets. Rules about one value are in value.c. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "server/base/assert.h"
@@ -11,9 +10,7 @@
 
 /* ---- where ----------------------------------------------------------------------------------- */
 
-/* " (gush.json:14)" of a key that the file holds, or "". |path| may be missing there while
- * |around| is not. */
-static const char *where(struct gush__load *l, const char *path, const char *around)
+const char *gush__validate_where(struct gush__load *l, const char *path, const char *around)
 {
     struct gush_span s;
 
@@ -25,7 +22,7 @@ static const char *where(struct gush__load *l, const char *path, const char *aro
 
 static const char *where_key(struct gush__load *l, const char *path)
 {
-    return where(l, path, path);
+    return gush__validate_where(l, path, path);
 }
 
 /* One set of channel options under test. */
@@ -41,8 +38,9 @@ static gush_err refuse(const struct channel_check *c, const char *key, const cha
     const char *at = "";
 
     if (c->from_file)
-        at = where(c->l, gush__arena_printf(&c->l->memory->arena, "%s.%s", c->target->path, key),
-                   c->target->path);
+        at = gush__validate_where(
+            c->l, gush__arena_printf(&c->l->memory->arena, "%s.%s", c->target->path, key),
+            c->target->path);
     return gush__load_fail(c->l, "%s%s%s", c->target->prefix, text, at);
 }
 
@@ -190,8 +188,9 @@ static gush_err check_client(struct gush__load *l)
                                "regular expression%s",
                                claim, where_key(l, "client.token.user_id_claim"));
     if (config->client.ping_interval_ms <= config->client.pong_timeout_ms)
-        return gush__load_fail(l, "ping_interval must be greater than pong_timeout%s",
-                               where(l, "client.ping_interval", "client.pong_timeout"));
+        return gush__load_fail(
+            l, "ping_interval must be greater than pong_timeout%s",
+            gush__validate_where(l, "client.ping_interval", "client.pong_timeout"));
     for (size_t i = 0; i < config->client.allowed_origins.n; i++)
         if (gush_glob_valid(gush_span_str(config->client.allowed_origins.items[i])) != GUSH_OK)
             return gush__load_fail(l,
@@ -202,118 +201,45 @@ static gush_err check_client(struct gush__load *l)
     return GUSH_OK;
 }
 
-/* ---- listeners ------------------------------------------------------------------------------- */
+/* ---- transports ------------------------------------------------------------------------------ */
 
-static bool internal_is_separate(const struct gush_config *config)
+/* Whoever is sent there gets no other answer: it must be one. */
+static gush_err check_responses_of(struct gush__load *l, const char *transport,
+                                   const struct gush_connect_responses *responses)
 {
-    const char *address = *config->http_server.internal_address
-                              ? config->http_server.internal_address
-                              : config->http_server.address;
-    uint64_t port = 0;
+    for (size_t i = 0; i < responses->transforms_n; i++) {
+        const struct gush_connect_response *t = &responses->transforms[i];
+        const char *path = gush__arena_printf(
+            &l->memory->arena, "%s.connect_code_to_http_response.transforms.[%zu]", transport, i);
 
-    if (*config->http_server.internal_port == '\0')
-        return false;
-    if (gush_parse_u64(gush_span_str(config->http_server.internal_port), &port) != GUSH_OK)
-        return false;
-    return port != (uint64_t)config->http_server.port || port == 0 ||
-           strcmp(address, config->http_server.address) != 0;
-}
-
-static gush_err check_ports(struct gush__load *l)
-{
-    const struct gush_config *config = l->config;
-    const char *text = config->http_server.internal_port;
-    uint64_t port = 0;
-
-    if (*text != '\0' &&
-        (gush_parse_u64(gush_span_str(text), &port) != GUSH_OK || port > UINT16_MAX))
-        return gush__load_fail(
-            l, "http_server.internal_port: \"%s\" is not a port (accepted: \"0\" to \"65535\")%s",
-            text, where_key(l, "http_server.internal_port"));
-    if (config->http_server.h2c_external &&
-        (*text == '\0' || (port == (uint64_t)config->http_server.port && port != 0)))
-        return gush__load_fail(
-            l, "external_h2c requires custom separate internal_port to be configured%s",
-            where_key(l, "http_server.h2c_external"));
-    return GUSH_OK;
-}
-
-/* What is in the values is looked at by whoever loads them. */
-static gush_err check_tls(struct gush__load *l)
-{
-    const struct {
-        const char *key;
-        const struct gush_tls_config *tls;
-    } objects[] = {
-        {"grpc_api.tls", &l->config->grpc_api.tls},
-        {"uni_grpc.tls", &l->config->uni_grpc.tls},
-    };
-
-    for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
-        const struct gush_tls_config *tls = objects[i].tls;
-        const char *missing = *tls->cert_pem == '\0'  ? "cert_pem"
-                              : *tls->key_pem == '\0' ? "key_pem"
-                                                      : NULL;
-        if (!tls->enabled || missing == NULL)
-            continue;
-        return gush__load_fail(l,
-                               "%s.%s: is required when TLS is enabled (accepted: PEM, base64 of "
-                               "PEM, or the path of a file)%s",
-                               objects[i].key, missing, where_key(l, objects[i].key));
-    }
-    return GUSH_OK;
-}
-
-/* Trailing slashes do not count; nothing left is the root. */
-static void trim_path(char *path)
-{
-    size_t n = strlen(path);
-
-    GUSH_ASSERT(n > 0);
-    while (n > 1 && path[n - 1] == '/')
-        path[--n] = '\0';
-}
-
-static gush_err trim_paths(struct gush__load *l)
-{
-    struct gush_config *config = l->config;
-
-    trim_path(config->http_api.handler_prefix);
-    trim_path(config->uni_sse.handler_prefix);
-    trim_path(config->health.handler_prefix);
-    trim_path(config->debug.handler_prefix);
-    trim_path(config->demo.handler_prefix);
-    return GUSH_OK;
-}
-
-static gush_err check_paths(struct gush__load *l)
-{
-    const struct gush_config *config = l->config;
-    const struct {
-        const char *key, *path;
-        bool served, internal;
-    } handlers[] = {
-        {"uni_sse.handler_prefix", config->uni_sse.handler_prefix, config->uni_sse.enabled, false},
-        {"demo.handler_prefix", config->demo.handler_prefix, config->demo.enabled, false},
-        {"health.handler_prefix", config->health.handler_prefix, config->health.enabled, true},
-        {"debug.handler_prefix", config->debug.handler_prefix, config->debug.enabled, true},
-    };
-    bool separate = internal_is_separate(config);
-
-    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (!handlers[i].served || !handlers[j].served ||
-                (separate && handlers[i].internal != handlers[j].internal) ||
-                strcmp(handlers[i].path, handlers[j].path) != 0)
-                continue;
+        if (t->code == 0)
             return gush__load_fail(l,
-                                   "%s and %s are both \"%s\" on one listener (accepted: a path of "
-                                   "its own for each)%s",
-                                   handlers[j].key, handlers[i].key, handlers[i].path,
-                                   where(l, handlers[i].key, handlers[j].key));
-        }
+                                   "in %s.connect_code_to_http_status.transforms: code should be "
+                                   "set in connect_code_to_http_status.transforms[%zu]%s",
+                                   transport, i, where_key(l, path));
+        if (t->to_status_code == 0)
+            return gush__load_fail(
+                l,
+                "in %s.connect_code_to_http_status.transforms: status_code should be set in "
+                "connect_code_to_http_status.transforms[%zu].to_response%s",
+                transport, i, where_key(l, path));
+        if (t->to_status_code < 200 || t->to_status_code > 599)
+            return gush__load_fail(l,
+                                   "%s.to.status_code: %lld is no status (accepted: 200 to 599)%s",
+                                   path, (long long)t->to_status_code, where_key(l, path));
     }
     return GUSH_OK;
+}
+
+static gush_err check_responses(struct gush__load *l)
+{
+    const struct gush_config *config = l->config;
+    gush_err err = check_responses_of(l, "uni_sse", &config->uni_sse.connect_code_to_http_response);
+
+    if (err != GUSH_OK)
+        return err;
+    return check_responses_of(l, "uni_http_stream",
+                              &config->uni_http_stream.connect_code_to_http_response);
 }
 
 /* ---- all ------------------------------------------------------------------------------------- */
@@ -321,11 +247,8 @@ static gush_err check_paths(struct gush__load *l)
 gush_err gush__validate(struct gush__load *l)
 {
     static gush_err (*const checks[])(struct gush__load *) = {
-        check_ports,     check_tls,
-        check_client,    gush__namespaces_finish,
-        check_channels,  check_personal_channel,
-        check_uni_codes, trim_paths,
-        check_paths,
+        gush__validate_listeners, check_client,    gush__namespaces_finish, check_channels,
+        check_personal_channel,   check_uni_codes, check_responses,
     };
     gush_err err = GUSH_OK;
 
@@ -378,6 +301,8 @@ static void settle_zeros(struct gush_config *config)
             *zeros[i].field = zeros[i].instead;
     if (config->client.connection_limit < 0)
         config->client.connection_limit = 0;
+    if (config->client.connection_rate_limit < 0)
+        config->client.connection_rate_limit = 0;
     if (config->client.user_connection_limit < 0)
         config->client.user_connection_limit = 0;
 }
@@ -403,10 +328,7 @@ void gush__validate_settle(struct gush__load *l)
 {
     struct gush_config *config = l->config;
 
-    if (*config->http_server.internal_address == '\0')
-        config->http_server.internal_address = config->http_server.address;
-    if (!internal_is_separate(config))
-        *config->http_server.internal_port = '\0'; /* equal addresses: one listener */
+    gush__validate_listeners_settle(l);
     settle_format(config, &config->channel.without_namespace);
     for (size_t i = 0; i < config->channel.namespaces_n; i++)
         settle_format(config, &config->channel.namespaces[i].options);

@@ -460,6 +460,12 @@ static gush_err put_later(struct gush__decoding *d, bool critical)
     return GUSH_OK;
 }
 
+/* The zero-value rule. A switch that is on by default may be turned off: the reference has none. */
+static bool is_unset(const struct gush__decoding *d)
+{
+    return d->zero && d->key->type != GUSH__BOOL;
+}
+
 gush_err gush__value_put(struct gush__load *l, const struct gush__target *target,
                          const struct gush__hit *hit, const char *path, struct gush__value value)
 {
@@ -473,9 +479,9 @@ gush_err gush__value_put(struct gush__load *l, const struct gush__target *target
         return put_later(&d, hit->critical);
     err = put(&d, (char *)target->base + hit->key->at, target->base);
     if (err == GUSH_OK && target->state != NULL)
-        target->state[hit->key - hit->table->keys] = (uint8_t)(l->fix   ? GUSH__FIXED
-                                                               : d.zero ? GUSH__UNSET
-                                                                        : GUSH__GIVEN);
+        target->state[hit->key - hit->table->keys] = (uint8_t)(l->fix         ? GUSH__FIXED
+                                                               : is_unset(&d) ? GUSH__UNSET
+                                                                              : GUSH__GIVEN);
     return err;
 }
 

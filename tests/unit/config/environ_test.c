@@ -196,9 +196,10 @@ static void variables_of_later_versions(void **state)
                         "known key is not supported by this version|var|GUSH_PROXIES_ONE_ENDPOINT\n"
                         "known key is not supported by this version|var|GUSH_DATABASE_ENABLED\n");
     gush_config_free(l.config);
-    load_bad_env("GUSH_HTTP_SERVER_TLS_ENABLED=true",
-                 "GUSH_HTTP_SERVER_TLS_ENABLED: \"true\" is not supported by this version, and "
-                 "ignoring it would weaken security (accepted: leaving it out)");
+    load_bad_env(
+        "GUSH_HTTP_SERVER_TLS_AUTOCERT_ENABLED=true",
+        "GUSH_HTTP_SERVER_TLS_AUTOCERT_ENABLED: \"true\" is not supported by this version, and "
+        "ignoring it would weaken security (accepted: leaving it out)");
 }
 
 int main(void)

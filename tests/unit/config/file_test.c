@@ -175,7 +175,6 @@ static void what_must_not_be_ignored_is_refused(void **state)
     static const struct {
         const char *json, *key, *value;
     } cases[] = {
-        {"{\"http_server\":{\"tls\":{\"enabled\":true}}}", "http_server.tls.enabled", "true"},
         {"{\"http_server\":{\"tls_autocert\":{\"enabled\":true}}}",
          "http_server.tls_autocert.enabled", "true"},
         {"{\"client\":{\"subscription_token\":{\"enabled\":true}}}",

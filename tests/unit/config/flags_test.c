@@ -104,7 +104,7 @@ static void usage_has_one_line_per_flag(void **state)
     assert_int_equal(fclose(out), 0);
     for (const char *p = text; *p != '\0'; p++)
         lines += *p == '\n';
-    assert_int_equal(lines, 21);
+    assert_int_equal(lines, 23);
     assert_non_null(strstr(text, "  -p, --http_server.port int"));
     assert_non_null(strstr(text, "      --grpc_api.enabled "));
     assert_non_null(strstr(text, "any free one (default 10000)\n"));

@@ -18,28 +18,6 @@ static void ping_and_pong(void **state)
     gush_config_free(l.config);
 }
 
-static void tls_needs_certificate_and_key(void **state)
-{
-    struct load l;
-
-    (void)state;
-    load_bad("{\"grpc_api\":{\n\"tls\":{\"enabled\":true}}}",
-             "grpc_api.tls.cert_pem: is required when TLS is enabled (accepted: PEM, base64 of "
-             "PEM, or the path of a file) (gush.json:2)");
-    load_bad("{\"uni_grpc\":{\"tls\":{\"enabled\":true,\"cert_pem\":\"c.pem\"}}}",
-             "uni_grpc.tls.key_pem: is required when TLS is enabled (accepted: PEM, base64 of "
-             "PEM, or the path of a file) (gush.json:1)");
-    load_good(&l, "{\"uni_grpc\":{\"tls\":{\"cert_pem\":\"c.pem\"}}}"); /* not enabled */
-    gush_config_free(l.config);
-    load_good(&l, "{\"uni_grpc\":{\"tls\":{\"enabled\":true,\"cert_pem\":\"c\","
-                  "\"key_pem\":\"k\",\"client_ca_pem\":\"a\"}}}");
-    assert_true(l.config->uni_grpc.tls.enabled);
-    assert_string_equal(l.config->uni_grpc.tls.client_ca_pem, "a");
-    assert_string_equal(l.config->uni_grpc.tls.server_name, "");
-    assert_false(l.config->grpc_api.tls.enabled);
-    gush_config_free(l.config);
-}
-
 static void history_needs_size_and_ttl(void **state)
 {
     (void)state;
@@ -109,37 +87,6 @@ static void queue_policy_excludes_positions(void **state)
     gush_config_free(l.config);
 }
 
-static void h2c_needs_an_internal_port(void **state)
-{
-    struct load l;
-
-    (void)state;
-    load_bad("{\"http_server\":{\"h2c_external\":true}}",
-             "external_h2c requires custom separate internal_port to be configured (gush.json:1)");
-    load_bad("{\"http_server\":{\"h2c_external\":true,\"port\":81,\"internal_port\":\"81\"}}",
-             "external_h2c requires custom separate internal_port to be configured (gush.json:1)");
-    load_good(&l, "{\"http_server\":{\"h2c_external\":true,\"internal_port\":81}}");
-    assert_string_equal(l.config->http_server.internal_port, "81");
-    gush_config_free(l.config);
-}
-
-static void internal_port_is_a_port(void **state)
-{
-    static const char *const wrong[] = {"http", "65536", "-1", " 1", "8000x"};
-
-    (void)state;
-    for (size_t i = 0; i < COUNT(wrong); i++) {
-        char json[128], want[256];
-        (void)snprintf(json, sizeof(json), "{\"http_server\":{\"internal_port\":\"%s\"}}",
-                       wrong[i]);
-        (void)snprintf(want, sizeof(want),
-                       "http_server.internal_port: \"%s\" is not a port (accepted: \"0\" to "
-                       "\"65535\") (gush.json:1)",
-                       wrong[i]);
-        load_bad(json, want);
-    }
-}
-
 static void user_id_claim(void **state)
 {
     (void)state;
@@ -196,22 +143,49 @@ static void uni_codes(void **state)
 #undef TRANSFORMS
 }
 
-static void two_handlers_on_one_path(void **state)
+static void connect_responses(void **state)
+{
+#define SSE "{\"uni_sse\":{\"connect_code_to_http_response\":{\"transforms\":["
+#define IN  "in uni_sse.connect_code_to_http_status.transforms: "
+    struct load l;
+
+    (void)state;
+    load_bad(SSE "{\"code\":1,\"to\":{\"status_code\":401}},\n{\"to\":{\"status_code\":401}}]}}}",
+             IN "code should be set in connect_code_to_http_status.transforms[1] (gush.json:2)");
+    load_bad(SSE "{\"code\":1}]}}}",
+             IN "status_code should be set in connect_code_to_http_status.transforms[0]"
+                ".to_response (gush.json:1)");
+    load_bad(SSE "{\"code\":1,\"to\":{\"status_code\":99}}]}}}",
+             "uni_sse.connect_code_to_http_response.transforms.[0].to.status_code: 99 is no status "
+             "(accepted: 200 to 599) (gush.json:1)");
+    load_bad("{\"uni_http_stream\":{\"connect_code_to_http_response\":{\"transforms\":"
+             "{\"to\":{\"status_code\":401}}}}}",
+             "in uni_http_stream.connect_code_to_http_status.transforms: code should be set in "
+             "connect_code_to_http_status.transforms[0] (gush.json:1)");
+    load_good(&l, SSE "{\"code\":109,\"to\":{\"status_code\":401,\"body\":\"go\"}}]}}}");
+    assert_int_equal(l.config->uni_sse.connect_code_to_http_response.transforms_n, 1);
+    assert_int_equal(l.config->uni_sse.connect_code_to_http_response.transforms[0].to_status_code,
+                     401);
+    assert_string_equal(l.config->uni_sse.connect_code_to_http_response.transforms[0].to_body,
+                        "go");
+    assert_int_equal(l.config->uni_http_stream.connect_code_to_http_response.transforms_n, 0);
+    gush_config_free(l.config);
+#undef IN
+#undef SSE
+}
+
+/* A switch that is on by default is the one case in which false is not "not set". */
+static void a_switch_that_is_on_can_be_turned_off(void **state)
 {
     struct load l;
 
     (void)state;
-    load_bad("{\"uni_sse\":{\"enabled\":true,\"handler_prefix\":\"/x\"},\n"
-             "\"health\":{\"enabled\":true,\"handler_prefix\":\"/x/\"}}",
-             "uni_sse.handler_prefix and health.handler_prefix are both \"/x\" on one listener "
-             "(accepted: a path of its own for each) (gush.json:2)");
-    /* Not enabled, or on listeners of their own. */
-    load_good(&l, "{\"uni_sse\":{\"enabled\":true,\"handler_prefix\":\"/x\"},"
-                  "\"health\":{\"handler_prefix\":\"/x/\"}}");
+    assert_true(load_good(&l, "{}")->uni_sse.event_ids);
     gush_config_free(l.config);
-    load_good(&l, "{\"uni_sse\":{\"enabled\":true,\"handler_prefix\":\"/x\"},"
-                  "\"health\":{\"enabled\":true,\"handler_prefix\":\"/x/\"},"
-                  "\"http_server\":{\"internal_port\":\"9\"}}");
+    assert_false(load_good(&l, "{\"uni_sse\":{\"event_ids\":false}}")->uni_sse.event_ids);
+    gush_config_free(l.config);
+    load_all(&l, NULL, ENV("GUSH_UNI_SSE_EVENT_IDS=0"), NULL);
+    assert_false(l.config->uni_sse.event_ids);
     gush_config_free(l.config);
 }
 
@@ -238,18 +212,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ping_and_pong),
-        cmocka_unit_test(tls_needs_certificate_and_key),
         cmocka_unit_test(history_needs_size_and_ttl),
         cmocka_unit_test(history_meta_ttl_is_not_shorter),
         cmocka_unit_test(recovery_needs_history),
         cmocka_unit_test(queue_policy_excludes_positions),
-        cmocka_unit_test(h2c_needs_an_internal_port),
-        cmocka_unit_test(internal_port_is_a_port),
         cmocka_unit_test(user_id_claim),
         cmocka_unit_test(origins_are_patterns),
         cmocka_unit_test(personal_channel),
         cmocka_unit_test(uni_codes),
-        cmocka_unit_test(two_handlers_on_one_path),
+        cmocka_unit_test(connect_responses),
+        cmocka_unit_test(a_switch_that_is_on_can_be_turned_off),
         cmocka_unit_test(insecure_modes_are_told),
     };
 
