@@ -1,5 +1,7 @@
 #include "server/http/dispatch.h"
 
+#include "server/http/gzip.h"
+
 static void not_found(struct gush_dispatch *d)
 {
     static const struct gush_http_field fields[] = {
@@ -26,6 +28,7 @@ void gush_dispatch_head(const struct gush_router *router, const struct gush_http
                         uint64_t length, struct gush_dispatch *d)
 {
     d->refused = false;
+    d->accepts_gzip = gush_gzip_accepted(request);
     d->route = gush_router_find_type(router, request);
     if (d->route)
         return;

@@ -13,6 +13,7 @@
 struct gush_dispatch {
     const struct gush_route *route; /* NULL: there is none */
     bool refused;
+    bool accepts_gzip;                  /* for gush_exchange.accepts_gzip */
     struct gush_http_response response; /* if refused; points into |fields| and the request */
     struct gush_http_field fields[GUSH_CORS_FIELDS_MAX];
 };

@@ -22,6 +22,9 @@ struct gush_h1;
 struct gush_h1_options {
     const struct gush_router *router; /* borrowed */
     int64_t (*wall_ms)(void);         /* for the Date field */
+    struct gush_access_log *log;      /* NULL: none; borrowed */
+    const struct gush_forwarded
+        *forwarded; /* whose X-Forwarded-For counts; NULL: nobody's; borrowed */
     /* 0 takes the default */
     size_t head_limit;    /* 16 KB */
     uint32_t head_ms;     /* 10 s from the first byte (or from accept) to the end of the head */

@@ -31,9 +31,14 @@ static void drop_request(struct gush__h1_peer *p, size_t n)
 static struct gush_http_request request_of(const struct gush__h1_peer *p)
 {
     const struct gush_h1_head *head = &p->h1->head;
-    return (struct gush_http_request){head->method,           head->path,     head->query,
-                                      head->fields,           head->fields_n, head->version,
-                                      gush_conn_peer(p->conn)};
+    return (struct gush_http_request){.method = head->method,
+                                      .path = head->path,
+                                      .query = head->query,
+                                      .fields = head->fields,
+                                      .fields_n = head->fields_n,
+                                      .version = head->version,
+                                      .peer = gush_conn_peer(p->conn),
+                                      .forwarded = p->h1->options.forwarded};
 }
 
 /* Answers what never reached a handler. The connection ends with it unless the request was whole.

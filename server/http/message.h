@@ -12,6 +12,8 @@
 
 #include "server/net/peer.h"
 
+struct gush_forwarded;
+
 enum gush_http_version { GUSH_HTTP_1_0, GUSH_HTTP_1_1, GUSH_HTTP_2 };
 
 struct gush_http_field {
@@ -24,6 +26,7 @@ struct gush_http_request {
     size_t fields_n;
     enum gush_http_version version;
     const struct gush_peer *peer;
+    const struct gush_forwarded *forwarded; /* whom gush_forwarded_client trusts; NULL: nobody */
 };
 
 struct gush_http_response {
