@@ -9,6 +9,7 @@
 
 #include "server/config/config_priv.h"
 
+#define ADDRESSES_MAX 64 /* each has a socket on every lane */
 #define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
 static const char *where_key(struct gush__load *l, const char *path)
@@ -134,6 +135,9 @@ static gush_err check_addresses(struct gush__load *l)
     struct gush_address a, *all;
     size_t n;
 
+    if (list->n > ADDRESSES_MAX)
+        return gush__load_fail(l, "%s: there are too many (accepted: at most %d)%s", key,
+                               ADDRESSES_MAX, where_key(l, key));
     for (size_t i = 0; i < list->n; i++)
         if (!split_address(&l->memory->arena, list->items[i], &a))
             return gush__load_fail(l,
@@ -199,7 +203,18 @@ static gush_err check_sockets(struct gush__load *l)
 
 /* ---- proxies in front ------------------------------------------------------------------------ */
 
-/* An address, or one and the length of its prefix. */
+/* Nothing is set behind the first |bits| of |n| bytes. */
+static bool is_prefix(const unsigned char *bytes, size_t n, uint64_t bits)
+{
+    for (size_t i = bits / 8; i < n; i++) {
+        unsigned keep = i == bits / 8 ? 0xffu >> bits % 8 : 0xffu;
+        if (bytes[i] & keep)
+            return false;
+    }
+    return true;
+}
+
+/* An address, or one and the length of its prefix; or whoever comes through a unix socket. */
 static bool is_network(const char *text)
 {
     char host[INET6_ADDRSTRLEN];
@@ -208,6 +223,8 @@ static bool is_network(const char *text)
     size_t n = slash ? (size_t)(slash - text) : strlen(text);
     uint64_t bits = 0, most;
 
+    if (strcmp(text, "unix") == 0)
+        return true;
     if (n == 0 || n >= sizeof(host))
         return false;
     memcpy(host, text, n);
@@ -218,8 +235,10 @@ static bool is_network(const char *text)
         most = 128;
     else
         return false;
-    return slash == NULL ||
-           (gush_parse_u64(gush_span_str(slash + 1), &bits) == GUSH_OK && bits <= most);
+    if (slash == NULL)
+        return true;
+    return gush_parse_u64(gush_span_str(slash + 1), &bits) == GUSH_OK && bits <= most &&
+           is_prefix(bytes, most / 8, bits);
 }
 
 static gush_err check_proxies(struct gush__load *l)
@@ -231,7 +250,7 @@ static gush_err check_proxies(struct gush__load *l)
         if (!is_network(list->items[i]))
             return gush__load_fail(l,
                                    "%s: \"%s\" is not a network (accepted: \"10.0.0.0/8\", "
-                                   "\"192.0.2.1\", \"fd00::/8\")%s",
+                                   "\"192.0.2.1\", \"fd00::/8\", \"unix\")%s",
                                    key, list->items[i], where_key(l, key));
     return GUSH_OK;
 }
@@ -264,9 +283,9 @@ static gush_err check_tls(struct gush__load *l)
                                "PEM, or the path of a file)%s",
                                objects[i].key, missing, where_key(l, objects[i].key));
     }
-    if (c->http_server.internal_tls.enabled && !is_separate(c))
+    if (c->http_server.internal_tls.enabled && !has_internal_port(c))
         return gush__load_fail(l,
-                               "http_server.internal_tls needs an internal listener of its own "
+                               "http_server.internal_tls needs an internal port of its own "
                                "(accepted: together with another internal_port)%s",
                                where_key(l, "http_server.internal_tls"));
     return GUSH_OK;

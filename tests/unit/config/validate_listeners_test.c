@@ -33,8 +33,12 @@ static void internal_tls_needs_a_listener(void **state)
              "PEM, or the path of a file) (gush.json:1)");
     load_bad("{\"http_server\":{\n\"internal_tls\":{\"enabled\":true,\"cert_pem\":\"c\","
              "\"key_pem\":\"k\"}}}",
-             "http_server.internal_tls needs an internal listener of its own (accepted: together "
+             "http_server.internal_tls needs an internal port of its own (accepted: together "
              "with another internal_port) (gush.json:2)");
+    load_bad("{\"http_server\":{\"internal_unix_socket\":\"/s\",\"internal_tls\":{\"enabled\":true,"
+             "\"cert_pem\":\"c\",\"key_pem\":\"k\"}}}",
+             "http_server.internal_tls needs an internal port of its own (accepted: together with "
+             "another internal_port) (gush.json:1)");
     load_good(&l, "{\"http_server\":{\"internal_port\":1,\"internal_tls\":{\"enabled\":true,"
                   "\"cert_pem\":\"c\",\"key_pem\":\"k\"}}}");
     assert_true(l.config->http_server.internal_separate);
@@ -135,6 +139,19 @@ static void further_addresses(void **state)
     gush_config_free(l.config);
 }
 
+static void not_too_many_addresses(void **state)
+{
+    char json[2048] = "{\"http_server\":{\"addresses\":[\":1\"";
+    size_t n = strlen(json);
+
+    (void)state;
+    for (int i = 2; i <= 65; i++)
+        n += (size_t)snprintf(json + n, sizeof(json) - n, ",\":%d\"", i);
+    (void)snprintf(json + n, sizeof(json) - n, "]}}");
+    load_bad(json,
+             "http_server.addresses: there are too many (accepted: at most 64) (gush.json:1)");
+}
+
 static void each_address_once(void **state)
 {
     (void)state;
@@ -212,13 +229,13 @@ static void trusted_proxies(void **state)
                        wrong[i]);
         (void)snprintf(want, sizeof(want),
                        "http_server.trusted_proxies: \"%s\" is not a network (accepted: "
-                       "\"10.0.0.0/8\", \"192.0.2.1\", \"fd00::/8\") (gush.json:1)",
+                       "\"10.0.0.0/8\", \"192.0.2.1\", \"fd00::/8\", \"unix\") (gush.json:1)",
                        wrong[i]);
         load_bad(json, want);
     }
     load_good(&l, "{\"http_server\":{\"trusted_proxies\":[\"10.0.0.0/8\",\"::1\",\"0.0.0.0/0\","
-                  "\"fd00::/128\"]}}");
-    assert_int_equal(l.config->http_server.trusted_proxies.n, 4);
+                  "\"fd00::/128\",\"unix\",\"10.0.0.2/31\"]}}");
+    assert_int_equal(l.config->http_server.trusted_proxies.n, 6);
     gush_config_free(l.config);
 }
 
@@ -286,6 +303,7 @@ int main(void)
         cmocka_unit_test(internal_port_is_a_port),
         cmocka_unit_test(internal_is_separate),
         cmocka_unit_test(further_addresses),
+        cmocka_unit_test(not_too_many_addresses),
         cmocka_unit_test(each_address_once),
         cmocka_unit_test(unix_sockets),
         cmocka_unit_test(trusted_proxies),
