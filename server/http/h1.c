@@ -141,23 +141,41 @@ static const struct gush_conn_ops h1_conn_ops = {on_bytes, on_eof,    on_writabl
 
 /* ---- outside -------------------------------------------------------------------------------- */
 
-void gush_h1_accept(void *arg, struct gush_loop *loop, int fd, const struct gush_peer *peer)
+static struct gush__h1_peer *peer_new(struct gush_h1 *h1)
 {
-    struct gush_h1 *h1 = GUSH_CAST(gush_h1, arg);
     struct gush__h1_peer *p = GUSH_NEW(struct gush__h1_peer);
 
-    GUSH_ASSERT(loop == h1->loop);
     p->magic = gush__h1_peer_MAGIC;
     p->stage = H1_HEAD;
     p->h1 = h1;
     p->stream.magic = gush_exchange_MAGIC;
     p->stream.ops = &gush__h1_stream_ops;
     p->after.run = after_response;
+    h1->peers_n++;
+    return p;
+}
+
+void gush_h1_adopt(struct gush_h1 *h1, struct gush_conn *conn, struct gush_span first)
+{
+    struct gush__h1_peer *p = peer_new(h1);
+
+    p->conn = conn;
+    gush_conn_hand_over(conn, &h1_conn_ops, p);
+    gush_conn_timer_set(conn, h1->options.head_ms);
+    if (first.n)
+        gush__h1_take(p, first.p, first.n);
+}
+
+void gush_h1_accept(void *arg, struct gush_loop *loop, int fd, const struct gush_peer *peer)
+{
+    struct gush_h1 *h1 = GUSH_CAST(gush_h1, arg);
+    struct gush__h1_peer *p = peer_new(h1);
+
+    GUSH_ASSERT(loop == h1->loop);
     if (gush_conn_open(loop, fd, peer, &h1_conn_ops, p, &p->conn) != GUSH_OK) {
-        gush_free(p);
+        peer_free(p);
         return;
     }
-    h1->peers_n++;
     gush_conn_timer_set(p->conn, h1->options.head_ms);
 }
 

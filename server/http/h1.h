@@ -12,11 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/base/span.h"
+
 #include "server/net/loop.h"
 #include "server/net/peer.h"
 
 #include "server/http/router.h"
 
+struct gush_conn;
 struct gush_h1;
 
 struct gush_h1_options {
@@ -37,6 +40,8 @@ struct gush_h1 *gush_h1_new(struct gush_loop *loop, const struct gush_h1_options
 /* When its loop has been joined. NULL is fine. */
 void gush_h1_free(struct gush_h1 *h1);
 
+/* Takes over |conn|, which is open; |first| is what came on it already. */
+void gush_h1_adopt(struct gush_h1 *h1, struct gush_conn *conn, struct gush_span first);
 /* A gush_listener_fn; |arg| is the gush_h1. Takes |fd|. */
 void gush_h1_accept(void *arg, struct gush_loop *loop, int fd, const struct gush_peer *peer);
 
