@@ -38,18 +38,6 @@ struct batch {
     bool starting, lost;
 };
 
-static const struct gush_method *method_of(const char *member)
-{
-    size_t n;
-    const struct gush_method *all = gush_methods_all(&n);
-
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(all[i].member, member) == 0)
-            return &all[i];
-    }
-    return NULL;
-}
-
 /* What |command| asks for, or the error. NULL is what JSON calls null. */
 static uint32_t choose(const GUSH__MESSAGE(Command) * command, struct part *part)
 {
@@ -57,7 +45,7 @@ static uint32_t choose(const GUSH__MESSAGE(Command) * command, struct part *part
         return GUSH_ERROR_BAD_REQUEST;
 #define X(name)                                                                                    \
     if (command->name) {                                                                           \
-        part->run.method = method_of(#name);                                                       \
+        part->run.method = gush_methods_find_member(GUSH_SPAN_LIT(#name));                         \
         part->run.request = &command->name->base;                                                  \
         part->in_reply = offsetof(GUSH__MESSAGE(Reply), name);                                     \
         GUSH_ASSERT(part->run.method != NULL);                                                     \
@@ -95,6 +83,7 @@ static void start(struct batch *b, size_t i)
     part->run.node = b->run->node;
     part->run.home = b->run->home;
     part->run.protocol = b->run->protocol;
+    part->run.errors_uncounted = b->run->errors_uncounted;
     part->run.arena = b->run->arena;
     part->run.done = part_done;
     if (error != GUSH_ERROR_NONE) {

@@ -51,6 +51,15 @@ const struct gush_method *gush_methods_find(struct gush_span name)
     return NULL;
 }
 
+const struct gush_method *gush_methods_find_member(struct gush_span member)
+{
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (gush_span_eq_str(member, table[i].member))
+            return &table[i];
+    }
+    return NULL;
+}
+
 /* Methods of the schema whose engine part is not here, by the beginning of their names. */
 static const struct {
     const char *prefix, *feature;
@@ -169,6 +178,8 @@ void gush__method_count_error(const struct gush_method_run *run, const char *met
 {
     struct gush_metrics *m = gush_node_metrics(run->node);
 
+    if (run->errors_uncounted)
+        return;
     gush_metrics_add(m, run->home->index, GUSH_METRIC_API_ERRORS,
                      GUSH_AT(gush_metrics_error_code(m, error),
                              gush_metrics_method(gush_span_str(method)), run->protocol),
@@ -224,6 +235,11 @@ ProtobufCMessage *gush_methods_response(struct gush_method_run *run)
     else
         set_member(response, "result", run->result);
     return response;
+}
+
+ProtobufCMessage *gush_methods_error(struct gush_arena *arena, uint32_t code)
+{
+    return &gush__method_error(arena, code)->base;
 }
 
 void gush_methods_fini(struct gush_method_run *run)

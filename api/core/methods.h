@@ -45,6 +45,7 @@ struct gush_method_run {
     struct gush_lane *home;
     const ProtobufCMessage *request;   /* of the method's type; stays until fini */
     enum gush_protocol_label protocol; /* of metrics: by what it came */
+    bool errors_uncounted;             /* in metrics: as of the old HTTP endpoint */
     /* Exactly once; may happen inside gush_methods_run. On the home lane, unless |lost|: then that
      * lane has closed, this is any thread, and all that is left to do is to free. */
     void (*done)(struct gush_method_run *run);
@@ -61,6 +62,8 @@ struct gush_method_run {
 
 /* By gRPC name; NULL if there is none. */
 const struct gush_method *gush_methods_find(struct gush_span name);
+/* By member name; NULL if there is none. */
+const struct gush_method *gush_methods_find_member(struct gush_span member);
 /* The table: |n| rows. */
 const struct gush_method *gush_methods_all(size_t *n);
 /* What this server lacks, if that is why the schema's method |name| is not in the table: "map
@@ -77,6 +80,8 @@ void gush_methods_run(struct gush_method_run *run);
 /* The whole response, with the result or the error in it, after done. Not for the error of a bare
  * method: nothing could hold it. */
 ProtobufCMessage *gush_methods_response(struct gush_method_run *run);
+/* Error |code| as it travels. */
+ProtobufCMessage *gush_methods_error(struct gush_arena *arena, uint32_t code);
 /* After done, when the response is no longer needed. The arena is the caller's to empty. */
 void gush_methods_fini(struct gush_method_run *run);
 

@@ -19,6 +19,7 @@
 #include "server/app/app.h"
 
 struct gush_api_grpc;
+struct gush_api_http;
 struct gush_grpc_uni;
 struct gush_rpc_health;
 struct gush_rpc_reflection;
@@ -58,6 +59,7 @@ struct gush_app {
     struct gush_router *external, *internal; /* the same one when one port serves both */
     struct gush_sse *sse;
     struct gush_api_grpc *api_grpc;
+    struct gush_api_http *api_http;
     struct gush_grpc_uni *grpc_uni;
     struct gush_rpc_server *api_server, *uni_server;
     struct gush__app_services {

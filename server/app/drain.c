@@ -21,6 +21,7 @@
 #include "server/rpc/library.h"
 
 #include "api/grpc/grpc.h"
+#include "api/http/http.h"
 #include "server/app/app_priv.h"
 
 #define POLL_MS     5
@@ -106,12 +107,17 @@ static void end_clients(const struct gush_app *app, uint64_t until_us)
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
+static size_t calls_under_way(const struct gush_app *app)
+{
+    size_t rpc = app->api_grpc ? gush_api_grpc_under_way(app->api_grpc) : 0;
+
+    return rpc + (app->api_http ? gush_api_http_under_way(app->api_http) : 0);
+}
+
 /* New calls are refused by now; those that were taken get their answer. */
 static void answer_calls(const struct gush_app *app, uint64_t until_us)
 {
-    if (app->api_grpc == NULL)
-        return;
-    while (gush_api_grpc_under_way(app->api_grpc) > 0 && gush_clock_mono_us() < until_us)
+    while (calls_under_way(app) > 0 && gush_clock_mono_us() < until_us)
         nap();
 }
 

@@ -6,6 +6,7 @@
 #include "server/base/buf.h"
 #include "server/base/mem.h"
 
+#include "api/http/http.h"
 #include "server/app/app_priv.h"
 #include "server/app/demo_page.h"
 #include "transports/sse/sse.h"
@@ -131,6 +132,18 @@ static gush_err external_routes(struct gush_app *app, char *message, size_t mess
     return err;
 }
 
+static gush_err api_routes(struct gush_app *app, char *message, size_t message_n)
+{
+    struct gush_router *router = app->config->http_api.external ? app->external : app->internal;
+
+    app->api_http = gush_api_http_new(app->node, app->lanes, app->loops_n);
+    if (gush_api_http_routes(app->api_http, router) == GUSH_OK)
+        return GUSH_OK;
+    snprintf(message, message_n, "two handlers on one path: \"%s\"",
+             app->config->http_api.handler_prefix);
+    return GUSH_ECONFIG;
+}
+
 gush_err gush__app_routes(struct gush_app *app, char *message, size_t message_n)
 {
     const struct gush_config *c = app->config;
@@ -146,12 +159,15 @@ gush_err gush__app_routes(struct gush_app *app, char *message, size_t message_n)
     app->internal = *c->http_server.internal_port ? gush_router_new() : app->external;
     gush__app_metrics_init(app);
     gush_err err = external_routes(app, message, message_n);
+    if (err == GUSH_OK)
+        err = api_routes(app, message, message_n);
     return err == GUSH_OK ? internal_routes(app, message, message_n) : err;
 }
 
 void gush__app_routes_free(struct gush_app *app)
 {
     gush_sse_free(app->sse);
+    gush_api_http_free(app->api_http);
     if (app->internal != app->external)
         gush_router_free(app->internal);
     gush_router_free(app->external);
