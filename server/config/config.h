@@ -269,6 +269,11 @@ GUSH_MUST_USE gush_err gush_config_check(const struct gush_config_sources *sourc
 GUSH_MUST_USE gush_err gush_config_dump(const char *base, struct gush_buf *out, bool *broke_rule,
                                         char *message, size_t message_n);
 
+/* Calls |fn| with each key whose value differs between the two; a list is one key. */
+typedef void gush_config_change_fn(void *arg, const char *key);
+void gush_config_changes(const struct gush_config *before, const struct gush_config *after,
+                         gush_config_change_fn *fn, void *arg);
+
 /* The usage text of the server command, from the same table (one line per flag). */
 void gush_config_usage(FILE *out);
 

@@ -11,6 +11,7 @@
  *   validate           rules between keys, and what is done once they hold
  *   validate_listeners those about where and how to listen
  *   check, dump        the same load, for tools
+ *   changes            what differs between two configurations
  *   arena              the memory of one configuration
  *
  * Owner     gush_config_load          Thread  the loader's, until it returns */
@@ -241,6 +242,11 @@ gush_err gush__refusal_count(const struct gush__decoding *d);
 gush_err gush__refusal_unsupported(const struct gush__decoding *d);
 /* Canonical text of a duration. */
 char *gush__refusal_duration(struct gush__arena *arena, int64_t ns);
+
+/* ---- dump ------------------------------------------------------------------------------------ */
+
+/* All that has a field, as one object; the rest with its defaults. The caller's. */
+json_t *gush__dump_fields(const struct gush_config *config);
 
 /* ---- file ------------------------------------------------------------------------------------ */
 

@@ -254,6 +254,11 @@ static json_t *object_of(const struct gush__table *table, const char *base)
     return object;
 }
 
+json_t *gush__dump_fields(const struct gush_config *config)
+{
+    return object_of(&gush__root_keys, (const char *)config);
+}
+
 static bool is_zero(const json_t *value)
 {
     return (json_is_string(value) && json_string_length(value) == 0) ||
@@ -372,7 +377,7 @@ static gush_err write_document(const struct gush_config *config, const char *tex
     json_t *said = text ? json_loadb(text, text_n, 0, NULL) : NULL, *document;
     int failed;
 
-    o.out = object_of(&gush__root_keys, (const char *)config);
+    o.out = gush__dump_fields(config);
     overlay_object(&o, 0, said);
     document = in_order(o.out);
     failed = json_dump_callback(document, append, out, JSON_INDENT(2));
