@@ -21,6 +21,7 @@
 struct gush_api_grpc;
 struct gush_api_http;
 struct gush_grpc_uni;
+struct gush_http_push;
 struct gush_rpc_health;
 struct gush_rpc_reflection;
 struct gush_sse;
@@ -58,6 +59,7 @@ struct gush_app {
     struct gush_cors *cors;
     struct gush_router *external, *internal; /* the same one when one port serves both */
     struct gush_sse *sse;
+    struct gush_http_push *http_stream;
     struct gush_api_grpc *api_grpc;
     struct gush_api_http *api_http;
     struct gush_grpc_uni *grpc_uni;

@@ -9,6 +9,7 @@
 #include "api/http/http.h"
 #include "server/app/app_priv.h"
 #include "server/app/demo_page.h"
+#include "transports/http_stream/http_stream.h"
 #include "transports/sse/sse.h"
 
 #define ANSWER_MAX ((size_t)64 * 1024)
@@ -123,6 +124,14 @@ static gush_err external_routes(struct gush_app *app, char *message, size_t mess
             err = GUSH_ECONFIG;
         }
     }
+    if (err == GUSH_OK && c->uni_http_stream.enabled) {
+        app->http_stream = gush_http_stream_new(app->node, app->cors);
+        if (gush_http_push_route(app->http_stream, app->external) != GUSH_OK) {
+            snprintf(message, message_n, "two handlers on one path: \"%s\"",
+                     c->uni_http_stream.handler_prefix);
+            err = GUSH_ECONFIG;
+        }
+    }
     if (err == GUSH_OK && c->demo.enabled)
         err = add(app->external,
                   &(struct gush_route){.path = c->demo.handler_prefix,
@@ -167,6 +176,7 @@ gush_err gush__app_routes(struct gush_app *app, char *message, size_t message_n)
 void gush__app_routes_free(struct gush_app *app)
 {
     gush_sse_free(app->sse);
+    gush_http_push_free(app->http_stream);
     gush_api_http_free(app->api_http);
     if (app->internal != app->external)
         gush_router_free(app->internal);

@@ -164,6 +164,7 @@ struct gush_connect_request {
     size_t subs_n;
     struct gush_connect_header *headers;
     size_t headers_n;
+    struct gush_span last_event_id; /* of the transport: where the peer left off; empty: unsaid */
     void *memory; /* the decoder's: everything above points into it or into the input */
 };
 

@@ -64,6 +64,11 @@ struct gush_span gush_client_id(const struct gush_client *c)
     return gush_span_of(c->id, sizeof c->id);
 }
 
+uint32_t gush_client_refusal(const struct gush_client *c)
+{
+    return c->refusal;
+}
+
 struct gush_subscription *gush__client_find_sub(const struct gush_client *c,
                                                 struct gush_span channel)
 {
@@ -312,6 +317,8 @@ void gush_client_disconnect(struct gush_client *c, uint32_t code, const char *re
         return;
     c->closing = true;
     c->close_code = code;
+    if (c->state < GUSH_CLIENT_LIVE && c->refusal == 0)
+        c->refusal = code;
     c->close_reason = gush_disconnect_text(code);
     if (reason) {
         c->close_reason_own = gush_strndup(reason, strlen(reason));

@@ -52,6 +52,10 @@ void gush_client_on_closed(struct gush_client *client);
  */
 void gush_client_disconnect(struct gush_client *client, uint32_t code, const char *reason);
 
+/* A client that never got as far as its connect push: the code for which it is sent away, that of
+ * an error if there was one, else of the disconnect. 0: it was connected, or still may be. */
+uint32_t gush_client_refusal(const struct gush_client *client);
+
 /* 36 characters, not NUL-terminated. */
 struct gush_span gush_client_id(const struct gush_client *client);
 

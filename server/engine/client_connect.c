@@ -19,6 +19,7 @@ static void fail_error(struct gush_client *c, uint32_t error)
     const struct gush_config *config = c->node->config;
     uint32_t code;
 
+    c->refusal = error;
     if (config->client.connect_code_to_unidirectional_disconnect.enabled)
         for (size_t i = 0;
              i < config->client.connect_code_to_unidirectional_disconnect.transforms_n; i++) {

@@ -38,7 +38,7 @@ struct gush_client {
     bool broken, gone;
     bool closing;            /* the end was decided */
     uint8_t transport_label; /* of metrics */
-    uint32_t close_code;
+    uint32_t close_code, refusal;
     const char *close_reason; /* static, or ours when |close_reason_own| */
     char *close_reason_own;
     struct gush_user *user;                      /* NULL: nobody yet */

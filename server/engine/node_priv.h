@@ -4,6 +4,7 @@
 
 #include "server/base/metrics.h"
 
+#include "server/engine/admission.h"
 #include "server/engine/channel.h"
 #include "server/engine/node.h"
 #include "server/engine/outbox.h"
@@ -54,6 +55,7 @@ struct gush_node {
     const char *version;
     struct gush_metrics *metrics;
     atomic_bool closed;
+    struct gush_admission admission;
     char id[36];
     uint64_t started_ms;
     struct gush_channel_table channels;

@@ -33,6 +33,7 @@ struct gush_transport {
     enum gush_form form;      /* format, dialect and framing of what it is given */
     size_t burst_n;           /* most frames it takes at once, up to GUSH_BURST_MAX */
     bool disconnect_push;     /* has no close code of its own: say the end in a push */
+    bool marks;               /* is given, before each message, where its client stands then */
     bool session;             /* tells the client its session id when it connects */
     int64_t ping_interval_ms; /* 0: client.ping_interval */
 

@@ -1,13 +1,11 @@
 /* sse: uni_sse, pushes to browsers as server-sent events (EventSource).
  *
  * The connect request comes in ?cf_connect= or as a POST body. The answer is a stream that begins
- * with an empty line and carries one event per push; the end is a disconnect push (unless 3000 or
- * slow) and the end of the stream. Frames arrive here with all their framing, so that a publication
- * is framed once for everybody.
+ * with an empty line and carries one event per push. Events of clients with positions carry an id,
+ * which the browser brings back when it reconnects (engine/marks.h).
  *
  * Owner     server/app                Thread  new, route, free: the main one; the rest on the lanes
- * Limits    uni_sse.max_request_body_size; GUSH_CONNECT_MEMBERS_MAX members in a request;
- *           client.connection_limit (503)
+ * Limits    those of http_push
  * spec      transports 1, 2, 8 */
 #ifndef GUSH_TRANSPORT_SSE_H
 #define GUSH_TRANSPORT_SSE_H
