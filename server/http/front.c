@@ -176,11 +176,7 @@ struct gush_front *gush_front_new(struct gush_loop *loop, const struct gush_fron
                                                             .wall_ms = options->wall_ms,
                                                             .log = options->log,
                                                             .forwarded = options->forwarded,
-                                                            .head_limit = limits->head_bytes,
-                                                            .head_ms = limits->head_ms,
-                                                            .body_ms = limits->body_ms,
-                                                            .response_ms = limits->response_ms,
-                                                            .idle_ms = limits->idle_ms});
+                                                            .limits = *limits});
     front->h2 = gush_h2_new(loop, &(struct gush_h2_options){.router = options->router,
                                                             .wall_ms = options->wall_ms,
                                                             .log = options->log,

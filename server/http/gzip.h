@@ -13,11 +13,9 @@
 
 #include "server/http/message.h"
 
-#define GUSH_GZIP_BODY_MIN ((size_t)1 << 10)
-#define GUSH_GZIP_BODY_MAX                                                                         \
-    ((size_t)4 << 20)           /* tens of milliseconds: a lane has others to serve                \
-                                 */
-#define GUSH_GZIP_FIELDS_MAX 16 /* a response with more goes as it is */
+#define GUSH_GZIP_BODY_MIN   ((size_t)1 << 10)
+#define GUSH_GZIP_BODY_MAX   ((size_t)4 << 20) /* a lane has others to serve */
+#define GUSH_GZIP_FIELDS_MAX 16                /* a response with more goes as it is */
 
 struct gush_gzip {
     struct gush_http_response response; /* the one to send */

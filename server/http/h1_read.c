@@ -13,19 +13,24 @@ void gush__h1_drop_inbox(struct gush__h1_peer *p)
     p->in = NULL;
 }
 
-/* The first |n| bytes of the inbox are done with; what is behind them is the next request. */
-static void drop_request(struct gush__h1_peer *p, size_t n)
+static size_t inbox_limit(const struct gush__h1_peer *p)
+{
+    return gush__h1_limits(p)->head_bytes + GUSH__H1_INBOX_SLACK;
+}
+
+void gush__h1_drop_request(struct gush__h1_peer *p, size_t n)
 {
     struct gush__h1_inbox *in = p->in;
+    struct gush_buf behind;
 
     gush_buf_consume(&in->bytes, n);
     if (in->bytes.n == 0) {
         gush__h1_drop_inbox(p);
         return;
     }
-    in->bytes.limit_bytes = p->h1->options.head_limit + GUSH__H1_INBOX_SLACK;
-    in->looked = in->head_n = in->body_n = in->raw_at = 0;
-    in->decoder = (struct gush_h1_chunk){0};
+    behind = in->bytes;
+    behind.limit_bytes = inbox_limit(p);
+    *in = (struct gush__h1_inbox){.bytes = behind};
 }
 
 static struct gush_http_request request_of(const struct gush__h1_peer *p)
@@ -41,52 +46,60 @@ static struct gush_http_request request_of(const struct gush__h1_peer *p)
                                       .forwarded = p->h1->options.forwarded};
 }
 
-/* Answers what never reached a handler. The connection ends with it unless the request was whole.
- */
-static void refuse(struct gush__h1_peer *p, const struct gush_http_response *r, bool whole)
+/* Answers what never reached a handler. The connection ends with it unless the whole request was in
+ * the first |whole_n| bytes of the inbox. */
+static void refuse(struct gush__h1_peer *p, const struct gush_http_response *r, size_t whole_n)
 {
-    p->keep_alive &= whole;
+    p->keep_alive &= whole_n > 0;
     p->stage = H1_ANSWERING;
     gush_conn_timer_clear(p->conn);
     gush_exchange_respond(&p->stream, r);
-    drop_request(p, whole ? p->in->head_n : p->in->bytes.n);
+    if (p->in)
+        gush__h1_drop_request(p, whole_n ? whole_n : p->in->bytes.n);
 }
 
-/* For a request whose head made no sense: nothing of it is known. */
 void gush__h1_refuse(struct gush__h1_peer *p, unsigned status)
 {
+    if (p->entry == NULL && p->h1->options.log) { /* nothing of it could be read */
+        struct gush_http_request unread = {.version = GUSH_HTTP_1_1,
+                                           .peer = gush_conn_peer(p->conn)};
+        p->entry = gush_access_log_begin(p->h1->options.log, &unread);
+    }
     p->v11 = true;
     p->head_only = false;
-    refuse(p, &(struct gush_http_response){.status = status}, false);
+    p->stream.accepts_gzip = false;
+    refuse(p, &(struct gush_http_response){.status = status}, 0);
 }
 
 /* Finds out what the request is for and whether its body may come. False: it was answered. */
-static bool admit(struct gush__h1_peer *p)
+static bool admit(struct gush__h1_peer *p, const struct gush_http_request *request)
 {
     const struct gush_h1_head *head = &p->h1->head;
-    struct gush_http_request request = request_of(p);
+    struct gush__h1_inbox *in = p->in;
     struct gush_dispatch d;
 
-    gush_dispatch_head(p->h1->options.router, &request, head->content_length, &d);
+    gush_dispatch_head(p->h1->options.router, request, head->content_length, &d);
+    p->stream.accepts_gzip = d.accepts_gzip;
     if (d.refused) {
-        bool whole = !head->chunked && head->content_length == 0;
-        refuse(p, &d.response, whole);
+        bool here = !head->chunked && head->content_length <= in->bytes.n - in->head_n;
+        refuse(p, &d.response, here ? in->head_n + (size_t)head->content_length : 0);
         return false;
     }
-    p->in->route = d.route;
-    p->in->chunked = head->chunked;
-    p->in->length = (size_t)head->content_length;
-    p->in->raw_at = p->in->head_n;
-    p->in->bytes.limit_bytes = p->in->head_n + d.route->body_limit + GUSH__H1_INBOX_SLACK;
+    in->route = d.route;
+    in->chunked = head->chunked;
+    in->length = head->content_length;
+    in->raw_at = in->head_n;
+    if (!d.route->streaming)
+        in->bytes.limit_bytes = in->head_n + d.route->body_limit + GUSH__H1_INBOX_SLACK;
     return true;
 }
 
-/* False: not whole yet, or answered. */
+/* False: not whole yet, or refused. */
 static bool read_head(struct gush__h1_peer *p)
 {
     struct gush_h1_head *head = &p->h1->head;
     struct gush_span bytes = gush_buf_span(&p->in->bytes);
-    size_t limit = p->h1->options.head_limit;
+    size_t limit = gush__h1_limits(p)->head_bytes;
     unsigned status;
     gush_err err = gush_h1_head_end(bytes, &p->in->looked, &p->in->head_n, NULL);
 
@@ -108,7 +121,7 @@ static bool read_head(struct gush__h1_peer *p)
     p->head_only = gush_span_eq_str(head->method, "HEAD");
     p->keep_alive = head->keep_alive;
     p->stream.framing = p->v11 ? GUSH_EXCHANGE_CHUNKED : GUSH_EXCHANGE_RAW;
-    return admit(p);
+    return true;
 }
 
 /* The head of a request whose body came later: it was read once already. */
@@ -121,18 +134,7 @@ static void read_head_again(struct gush__h1_peer *p)
     GUSH_ASSERT(err == GUSH_OK);
 }
 
-static void say_continue(struct gush__h1_peer *p)
-{
-    struct gush_span line = GUSH_SPAN_LIT("HTTP/1.1 100 Continue\r\n\r\n");
-    size_t written;
-    gush_err err = gush_conn_write(p->conn, &line, 1, &written);
-
-    /* A client that does not hear it sends its body after a while; half a line confuses it. */
-    if (err == GUSH_EAGAIN && written > 0)
-        gush_conn_close(p->conn, GUSH_CONN_END_ABORT);
-}
-
-/* False: not whole yet, or answered. The body then starts behind the head. */
+/* False: not whole yet, or refused. The body then starts behind the head. */
 static bool read_body(struct gush__h1_peer *p)
 {
     struct gush__h1_inbox *in = p->in;
@@ -142,8 +144,8 @@ static bool read_body(struct gush__h1_peer *p)
     if (!in->chunked) {
         if (in->bytes.n - in->head_n < in->length)
             return false;
-        in->body_n = in->length;
-        in->raw_at = in->head_n + in->length;
+        in->body_n = (size_t)in->length;
+        in->raw_at = in->head_n + in->body_n;
         return true;
     }
     struct gush_cursor raw =
@@ -160,7 +162,7 @@ static bool read_body(struct gush__h1_peer *p)
     read_head_again(p);
     request = request_of(p);
     gush_dispatch_refuse(in->route, &request, err == GUSH_ELIMIT ? 413 : 400, &d);
-    refuse(p, &d.response, false);
+    refuse(p, &d.response, 0);
     return false;
 }
 
@@ -172,48 +174,63 @@ static void dispatch(struct gush__h1_peer *p)
     gush_conn_timer_clear(p->conn);
     p->stage = H1_ANSWERING;
     p->in->route->handle(p->in->route->arg, &p->stream, &request, body);
-    drop_request(p, p->in->raw_at);
+    gush__h1_drop_request(p, p->in->raw_at);
 }
 
-/* Goes on with what is in the inbox. */
-void gush__h1_read_on(struct gush__h1_peer *p)
+/* A head is there: the request goes its way, or begins to wait for its body. */
+static void start_request(struct gush__h1_peer *p)
 {
-    bool again = p->stage == H1_BODY;
+    struct gush_http_request request = request_of(p);
+    bool expect_continue = p->h1->head.expect_continue;
 
-    if (p->stage == H1_HEAD) {
-        if (!read_head(p))
-            return;
-        p->stage = H1_BODY;
-    }
-    if (!read_body(p)) {
-        if (!again && p->stage == H1_BODY) {
-            gush_conn_timer_set(p->conn, p->h1->options.body_ms);
-            if (p->h1->head.expect_continue && p->in->bytes.n == p->in->head_n)
-                say_continue(p);
-        }
+    p->entry = gush_access_log_begin(p->h1->options.log, &request);
+    if (!admit(p, &request))
+        return;
+    if (p->in->route->streaming) {
+        gush__h1_body_begin(p, &request, expect_continue);
         return;
     }
-    if (again)
-        read_head_again(p);
-    dispatch(p);
+    p->stage = H1_BODY;
+    if (read_body(p)) {
+        dispatch(p);
+    } else if (p->stage == H1_BODY) {
+        gush_conn_timer_set(p->conn, gush__h1_limits(p)->body_ms);
+        if (expect_continue && p->in->bytes.n == p->in->head_n)
+            gush__h1_say_continue(p);
+    }
 }
 
-void gush__h1_take(struct gush__h1_peer *p, const uint8_t *bytes, size_t n)
+void gush__h1_read_on(struct gush__h1_peer *p)
+{
+    if (p->stage == H1_HEAD) {
+        if (read_head(p))
+            start_request(p);
+    } else if (read_body(p)) {
+        read_head_again(p);
+        dispatch(p);
+    }
+}
+
+void gush__h1_take(struct gush__h1_peer *p, struct gush_span bytes)
 {
     if (p->in == NULL) {
         p->in = GUSH_NEW(struct gush__h1_inbox);
-        gush_buf_init(&p->in->bytes, p->h1->options.head_limit + GUSH__H1_INBOX_SLACK);
+        gush_buf_init(&p->in->bytes, inbox_limit(p));
     }
-    gush_buf_put(&p->in->bytes, bytes, n);
+    gush_buf_put_span(&p->in->bytes, bytes);
     /* At most one read beyond what a request may have is there: see GUSH__H1_INBOX_SLACK. */
     GUSH_ASSERT(gush_buf_ok(&p->in->bytes));
+    if (p->giving) {
+        gush__h1_body_give(p);
+        return;
+    }
     if (p->stage != H1_HEAD && p->stage != H1_BODY) {
-        gush_conn_read(p->conn, GUSH_CONN_READ_ENDED); /* the next request waits */
+        gush__h1_read(p, GUSH_CONN_READ_ENDED); /* the next request waits */
         return;
     }
     if (!p->begun) {
         p->begun = true;
-        gush_conn_timer_set(p->conn, p->h1->options.head_ms);
+        gush_conn_timer_set(p->conn, gush__h1_limits(p)->head_ms);
     }
     gush__h1_read_on(p);
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "server/http/gzip.h"
 #include "server/http/http_priv.h"
 
 static struct gush__h1_peer *peer_of(struct gush_exchange *s)
@@ -26,7 +27,8 @@ bool gush__h1_write_rest(struct gush__h1_peer *p)
         return false;
     gush_bytes_unref(p->rest);
     p->rest = NULL;
-    gush_conn_timer_clear(p->conn);
+    if (p->stage >= H1_ANSWERING)
+        gush_conn_timer_clear(p->conn); /* a body that is waited for has its own */
     return true;
 }
 
@@ -66,16 +68,21 @@ static void put_head(struct gush__h1_peer *p, const struct gush_http_response *r
     put_date(p->h1);
 }
 
+/* Keeps what |parts| say behind their first |written| bytes, and behind what was kept before. */
 static void keep_rest(struct gush__h1_peer *p, const struct gush_span *parts, size_t parts_n,
                       size_t written)
 {
-    size_t n = 0;
+    struct gush_bytes *old = p->rest;
+    size_t n = 0, old_n = old ? old->n - p->rest_at : 0;
 
     for (size_t i = 0; i < parts_n; i++)
         n += parts[i].n;
-    p->rest = gush_bytes_new(n - written);
+    p->rest = gush_bytes_new(old_n + n - written);
+    if (old_n)
+        memcpy(p->rest->data, old->data + p->rest_at, old_n);
+    gush_bytes_unref(old);
     p->rest_at = 0;
-    n = 0;
+    n = old_n;
     for (size_t i = 0; i < parts_n; i++) {
         size_t skip = written < parts[i].n ? written : parts[i].n;
         written -= skip;
@@ -88,15 +95,27 @@ static void keep_rest(struct gush__h1_peer *p, const struct gush_span *parts, si
 /* Writes bytes of ours; what does not go out is kept. The amount is bounded by one response. */
 static void write_own(struct gush__h1_peer *p, const struct gush_span *parts, size_t parts_n)
 {
-    size_t written;
-    gush_err err;
+    size_t written = 0;
+    gush_err err = GUSH_EAGAIN;
 
-    GUSH_ASSERT(p->rest == NULL);
-    err = gush_conn_write(p->conn, parts, parts_n, &written);
-    if (err == GUSH_EAGAIN) {
+    if (p->rest == NULL)
+        err = gush_conn_write(p->conn, parts, parts_n, &written);
+    if (err == GUSH_EAGAIN)
         keep_rest(p, parts, parts_n, written);
-        gush_conn_timer_set(p->conn, p->h1->options.response_ms);
-    }
+}
+
+/* The same for a response, which has its time. */
+static void write_response(struct gush__h1_peer *p, const struct gush_span *parts, size_t parts_n)
+{
+    write_own(p, parts, parts_n);
+    if (p->rest)
+        gush_conn_timer_set(p->conn, gush__h1_limits(p)->response_ms);
+}
+
+void gush__h1_say_continue(struct gush__h1_peer *p)
+{
+    struct gush_span line = GUSH_SPAN_LIT("HTTP/1.1 100 Continue\r\n\r\n");
+    write_own(p, &line, 1);
 }
 
 /* The response is complete as far as the handler is concerned. */
@@ -107,17 +126,11 @@ static void complete(struct gush__h1_peer *p)
         gush_lane_last(lane_of(p), &p->after);
 }
 
-static void h1_respond(struct gush_exchange *s, const struct gush_http_response *r)
+/* The head of a response that is whole. */
+static void put_whole_head(struct gush__h1_peer *p, const struct gush_http_response *r, bool bare)
 {
-    struct gush__h1_peer *p = peer_of(s);
     struct gush_buf *out = &p->h1->out;
-    struct gush_span parts[2];
-    bool bare = r->status == 204 || r->status == 304;
 
-    GUSH_ASSERT(p->stage == H1_ANSWERING || p->stage == H1_DONE);
-    if (p->stage == H1_DONE)
-        return;
-    p->keep_alive &= !p->h1->draining;
     put_head(p, r);
     if (!bare) {
         gush_buf_put_str(out, "Content-Length: ");
@@ -130,9 +143,28 @@ static void h1_respond(struct gush_exchange *s, const struct gush_http_response 
         gush_buf_put_str(out, "Connection: keep-alive\r\n");
     gush_buf_put_str(out, "\r\n");
     GUSH_ASSERT(gush_buf_ok(out));
-    parts[0] = gush_buf_span(out);
-    parts[1] = r->body;
-    write_own(p, parts, bare || p->head_only || r->body.n == 0 ? 1 : 2);
+}
+
+static void h1_respond(struct gush_exchange *s, const struct gush_http_response *r)
+{
+    struct gush__h1_peer *p = peer_of(s);
+    bool bare = r->status == 204 || r->status == 304;
+    struct gush_span parts[2];
+    struct gush_gzip z;
+
+    GUSH_ASSERT(p->stage == H1_ANSWERING || p->stage == H1_DONE);
+    if (p->stage == H1_DONE)
+        return;
+    gush__h1_body_stop(p);
+    p->keep_alive &= !p->h1->draining;
+    p->status = (uint16_t)r->status;
+    gush_gzip_response(&z, s->accepts_gzip, r);
+    put_whole_head(p, &z.response, bare);
+    parts[0] = gush_buf_span(&p->h1->out);
+    parts[1] = bare || p->head_only ? GUSH_SPAN_EMPTY : z.response.body;
+    p->body_bytes = parts[1].n;
+    write_response(p, parts, parts[1].n ? 2 : 1);
+    gush_gzip_done(&z);
     complete(p);
 }
 
@@ -145,21 +177,23 @@ static void h1_start(struct gush_exchange *s, const struct gush_http_response *r
     GUSH_ASSERT(p->stage == H1_ANSWERING || p->stage == H1_DONE);
     if (p->stage == H1_DONE)
         return;
-    p->stage = H1_STREAMING;
+    p->stage = p->head_only ? H1_MUTED : H1_STREAMING;
+    p->status = (uint16_t)r->status;
     p->keep_alive &= p->v11; /* before 1.1 only the end of the connection ends a stream */
     put_head(p, r);
     gush_buf_put_str(out, p->keep_alive ? "Connection: keep-alive\r\n" : "Connection: close\r\n");
     gush_buf_put_str(out, p->v11 ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n");
-    if (r->body.n && p->v11) {
-        gush_buf_printf(out, "%zx\r\n", r->body.n);
+    if (r->body.n && !p->head_only) {
+        if (p->v11)
+            gush_buf_printf(out, "%zx\r\n", r->body.n);
         gush_buf_put_span(out, r->body);
-        gush_buf_put_str(out, "\r\n");
-    } else {
-        gush_buf_put_span(out, r->body);
+        if (p->v11)
+            gush_buf_put_str(out, "\r\n");
+        p->body_bytes = r->body.n;
     }
     GUSH_ASSERT(gush_buf_ok(out));
     head = gush_buf_span(out);
-    write_own(p, &head, 1);
+    write_response(p, &head, 1);
 }
 
 gush_err gush__h1_write_burst(struct gush__h1_peer *p)
@@ -174,6 +208,7 @@ gush_err gush__h1_write_burst(struct gush__h1_peer *p)
     parts[first] = gush_span_of(parts[first].p + skip, parts[first].n - skip);
     gush_err err = gush_conn_write(p->conn, parts + first, parts_n - first, &written);
     p->sent_n += (uint32_t)written;
+    p->body_bytes += written;
     p->sending = err == GUSH_EAGAIN;
     return err;
 }
@@ -184,7 +219,7 @@ static gush_err h1_send(struct gush_exchange *s)
 
     GUSH_ASSERT(!p->sending);
     if (p->stage != H1_STREAMING)
-        return GUSH_ECLOSED;
+        return p->stage == H1_MUTED ? GUSH_OK : GUSH_ECLOSED;
     p->sent_n = 0;
     if (p->rest) { /* the head is still on its way */
         p->sending = true;
@@ -203,18 +238,12 @@ static void h1_end(struct gush_exchange *s, const struct gush_http_field *traile
     (void)trailers;
     (void)n;
     GUSH_ASSERT(!p->sending || p->stage != H1_STREAMING);
-    if (p->stage != H1_STREAMING)
+    if (p->stage != H1_STREAMING && p->stage != H1_MUTED)
         return;
+    gush__h1_body_stop(p);
     p->keep_alive &= !p->h1->draining;
-    if (p->v11 && p->rest) { /* behind the head */
-        struct gush_span both[2] = {
-            gush_span_of(p->rest->data + p->rest_at, p->rest->n - p->rest_at), last};
-        struct gush_bytes *old = p->rest;
-        keep_rest(p, both, 2, 0);
-        gush_bytes_unref(old);
-    } else if (p->v11) {
-        write_own(p, &last, 1);
-    }
+    if (p->v11 && p->stage == H1_STREAMING)
+        write_response(p, &last, 1);
     complete(p);
 }
 
@@ -228,11 +257,15 @@ static void h1_abort(struct gush_exchange *s)
     gush_conn_close(p->conn, GUSH_CONN_END_ABORT);
 }
 
-/* Bodies are given whole here. */
 static void h1_take(struct gush_exchange *s, size_t n)
 {
-    (void)s;
-    (void)n;
+    struct gush__h1_peer *p = peer_of(s);
+
+    if (!p->giving)
+        return;
+    GUSH_ASSERT(n <= p->in->untaken_n);
+    p->in->untaken_n -= n;
+    gush_lane_last(lane_of(p), &p->after);
 }
 
 static struct gush_lane *h1_lane(struct gush_exchange *s)

@@ -494,7 +494,7 @@ static void bodies_over_the_limit(void **state)
 
 static void heads_over_the_limit(void **state)
 {
-    struct gush_h1_options small = {.head_limit = 200};
+    struct gush_h1_options small = {.limits = {.head_bytes = 200}};
     char filler[400];
 
     (void)state;
@@ -536,7 +536,7 @@ static void malformed_requests_end_the_connection(void **state)
 
 static void slow_heads_bodies_and_idlers_time_out(void **state)
 {
-    struct gush_h1_options hasty = {.head_ms = 60, .body_ms = 60, .idle_ms = 60};
+    struct gush_h1_options hasty = {.limits = {.head_ms = 60, .body_ms = 60, .idle_ms = 60}};
 
     (void)state;
     with_limits(&hasty);
@@ -589,7 +589,7 @@ static void large_answers_arrive_whole(void **state)
 
 static void who_takes_no_answer_is_cut_off(void **state)
 {
-    struct gush_h1_options hasty = {.response_ms = 60};
+    struct gush_h1_options hasty = {.limits = {.response_ms = 60}};
 
     (void)state;
     with_limits(&hasty);
