@@ -25,6 +25,14 @@
 
 #include "server/rpc/call_t.h"
 
+/* What every door tells a peer that it refuses. */
+#define GUSH_RPC_SAY_NO_MESSAGE "the call has no request message"
+#define GUSH_RPC_SAY_TOO_LONG   "request message is over the size limit"
+#define GUSH_RPC_SAY_NOT_GZIP   "request message cannot be decompressed"
+#define GUSH_RPC_SAY_ENCODING   "grpc-encoding is not known here (accepted: identity, gzip)"
+#define GUSH_RPC_SAY_LATE       "the request message did not come in time"
+#define GUSH_RPC_SAY_LATE_AGAIN "no further message came in time"
+
 struct gush_lane *gush_rpc_call_lane(const struct gush_rpc_call *call);
 /* What admit left in the verdict. */
 uint32_t gush_rpc_call_note(const struct gush_rpc_call *call);

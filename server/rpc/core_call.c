@@ -94,17 +94,17 @@ static void deliver_request(struct gush__core_call *call, grpc_byte_buffer *mess
     grpc_slice all;
 
     if (gush__encoding_is_unknown(call->core, message)) {
-        refuse(call, GUSH_RPC_UNIMPLEMENTED, GUSH__ENCODING_REFUSAL);
+        refuse(call, GUSH_RPC_UNIMPLEMENTED, GUSH_RPC_SAY_ENCODING);
         return;
     }
     switch ((int)gush__encoding_open(message, options->request_max_bytes, &all)) {
     case GUSH_OK:
         break;
     case GUSH_ELIMIT:
-        refuse(call, GUSH_RPC_RESOURCE_EXHAUSTED, "request message is over the size limit");
+        refuse(call, GUSH_RPC_RESOURCE_EXHAUSTED, GUSH_RPC_SAY_TOO_LONG);
         return;
     default:
-        refuse(call, GUSH_RPC_INTERNAL, "request message cannot be decompressed");
+        refuse(call, GUSH_RPC_INTERNAL, GUSH_RPC_SAY_NOT_GZIP);
         return;
     }
     if (message->data.raw.compression != GRPC_COMPRESS_NONE && !options->lean)
@@ -117,7 +117,7 @@ static void deliver_request(struct gush__core_call *call, grpc_byte_buffer *mess
 static void deliver_half_close(struct gush__core_call *call)
 {
     if (!call->many) {
-        refuse(call, GUSH_RPC_INVALID_ARGUMENT, "the call has no request message");
+        refuse(call, GUSH_RPC_INVALID_ARGUMENT, GUSH_RPC_SAY_NO_MESSAGE);
         return;
     }
     call->asked = true;
@@ -195,10 +195,9 @@ static void on_late(void *lane, struct gush_timer *timer)
     if (call->gone || call->finished || call->cut)
         return;
     if (call->asked) /* its service may be amid something else: it hears of this as of any end */
-        gush_rpc_call_cancel(&call->base, GUSH_RPC_DEADLINE_EXCEEDED,
-                             "no further message came in time");
+        gush_rpc_call_cancel(&call->base, GUSH_RPC_DEADLINE_EXCEEDED, GUSH_RPC_SAY_LATE_AGAIN);
     else
-        refuse(call, GUSH_RPC_DEADLINE_EXCEEDED, "the request message did not come in time");
+        refuse(call, GUSH_RPC_DEADLINE_EXCEEDED, GUSH_RPC_SAY_LATE);
 }
 
 static void on_sent(struct gush__tag *tag, bool ok)

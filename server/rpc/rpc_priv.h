@@ -89,7 +89,6 @@ grpc_slice gush__slice_over(struct gush_bytes *bytes);
 
 /* ---- encoding.c: compressed messages -------------------------------------------------------- */
 
-#define GUSH__ENCODING_REFUSAL "grpc-encoding is not known here (accepted: identity, gzip)"
 /* As channel arguments: what the library takes, and that it leaves the opening to us. */
 #define GUSH__ENCODING_ACCEPTED (1 << GRPC_COMPRESS_NONE | 1 << GRPC_COMPRESS_GZIP)
 

@@ -66,7 +66,7 @@ struct gush_rpc_server {
 
 static struct gush_span find_metadata(const struct gush_rpc_head *head, const char *key)
 {
-    const grpc_metadata_array *metadata = head->metadata;
+    const grpc_metadata_array *metadata = head->door;
 
     for (size_t i = 0; i < metadata->count; i++) {
         const grpc_metadata *m = &metadata->metadata[i];
@@ -110,7 +110,7 @@ static void post_all(struct intake *in)
 
 static void take_call(struct intake *in, struct request *r)
 {
-    struct gush_rpc_head head = {.find = find_metadata, .metadata = &r->metadata};
+    struct gush_rpc_head head = {.find = find_metadata, .door = &r->metadata};
     struct gush_rpc_verdict verdict;
     const struct gush_rpc_service *service = gush_rpc_service_admit(
         in->server->options.services, gush__slice_span(&r->details.method), &head, &verdict);

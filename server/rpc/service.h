@@ -22,11 +22,10 @@
 /* What came with the headers; valid during admit only. */
 struct gush_rpc_head {
     struct gush_span method; /* last part of the path */
-    /* The door's. */
     struct gush_span (*find)(const struct gush_rpc_head *head, const char *key);
-    const void *metadata;
+    void *door; /* what find looks through */
 };
-/* First value of |key| (lower case); p NULL if it is not there. */
+/* First value of |key| (lower case), valid until the next call; p NULL if it is not there. */
 struct gush_span gush_rpc_head_find(const struct gush_rpc_head *head, const char *key);
 
 /* Zeroed by the caller: a call let through with note 0. */

@@ -17,7 +17,7 @@
 
 struct gush_grpc_uni {
     struct gush_node *node;
-    struct gush_transport transport;
+    struct gush_transport sliced, framed; /* by what the call's door wants */
     struct gush_rpc_service service;
 };
 
@@ -26,12 +26,16 @@ struct gush_grpc_uni_conn {
     GUSH_MAGIC_FIELD;
     struct gush_rpc_call *call;
     struct gush_client *client;
-    uint32_t taken_n; /* frames of the burst under way that the library has */
+    const struct gush_frame *frames; /* framed: of the send that is running */
+    uint32_t frames_n;
+    uint32_t taken_n; /* slices: frames of the burst under way that the library has */
     bool pending;     /* a burst is under way */
+    bool framed;
 };
 #define gush_grpc_uni_conn_MAGIC GUSH_MAGIC('g', 'u', 'n', 'i')
 
-/* ---- Pushes --------------------------------------------------------------------------------- */
+/* ---- Pushes as slices
+ * --------------------------------------------------------------------------------- */
 
 _Static_assert(sizeof(((struct gush_frame_cache *)0)->room) == sizeof(struct gush_rpc_slice),
                "a slice fits the room beside a frame");
@@ -80,7 +84,7 @@ static gush_err send_rest(struct gush_grpc_uni_conn *conn, const struct gush_fra
     return err;
 }
 
-static gush_err uni_send(void *arg, const struct gush_frame *frames, size_t frames_n)
+static gush_err send_slices(void *arg, const struct gush_frame *frames, size_t frames_n)
 {
     struct gush_grpc_uni_conn *conn = GUSH_CAST(gush_grpc_uni_conn, arg);
 
@@ -89,18 +93,61 @@ static gush_err uni_send(void *arg, const struct gush_frame *frames, size_t fram
     return send_rest(conn, frames, frames_n);
 }
 
+/* Whether the burst under way is out now; what the library does not have yet goes on. */
+static bool slices_sent(struct gush_grpc_uni_conn *conn)
+{
+    struct gush_frame frames[GUSH_BURST_MAX];
+    size_t frames_n = gush_client_flight(conn->client, frames, GUSH_BURST_MAX);
+
+    return send_rest(conn, frames, frames_n) == GUSH_OK;
+}
+
+/* ---- Pushes in frames ----------------------------------------------------------------------- */
+
+_Static_assert(GUSH_BURST_MAX == GUSH_RPC_PIECES_MAX, "a burst of the engine is one of a call");
+
+static size_t pieces(void *ctx, struct gush_rpc_call *call, struct gush_span *out)
+{
+    struct gush_grpc_uni_conn *conn = GUSH_CAST(gush_grpc_uni_conn, gush_rpc_call_user(call));
+    struct gush_frame flight[GUSH_BURST_MAX];
+    const struct gush_frame *frames = conn->frames ? conn->frames : flight;
+    size_t n =
+        conn->frames ? conn->frames_n : gush_client_flight(conn->client, flight, GUSH_BURST_MAX);
+
+    (void)ctx;
+    for (size_t i = 0; i < n; i++)
+        out[i] = gush_bytes_span(frames[i].bytes);
+    return n;
+}
+
+static gush_err send_framed(void *arg, const struct gush_frame *frames, size_t frames_n)
+{
+    struct gush_grpc_uni_conn *conn = GUSH_CAST(gush_grpc_uni_conn, arg);
+    gush_err err;
+
+    GUSH_ASSERT(!conn->pending && frames_n <= GUSH_BURST_MAX);
+    conn->frames = frames;
+    conn->frames_n = (uint32_t)frames_n;
+    err = gush_rpc_call_burst(conn->call);
+    conn->frames = NULL;
+    conn->pending = err == GUSH_EAGAIN;
+    return err;
+}
+
+/* ---- Both ----------------------------------------------------------------------------------- */
+
 static void on_sent(void *ctx, struct gush_rpc_call *call, bool ok)
 {
     struct gush_grpc_uni_conn *conn = GUSH_CAST(gush_grpc_uni_conn, gush_rpc_call_user(call));
-    struct gush_frame frames[GUSH_BURST_MAX];
-    size_t frames_n;
 
     (void)ctx;
     if (!ok)
         return; /* broken: on_closed follows */
-    frames_n = gush_client_flight(conn->client, frames, GUSH_BURST_MAX);
-    if (send_rest(conn, frames, frames_n) == GUSH_OK)
-        gush_client_on_sent(conn->client);
+    if (conn->framed)
+        conn->pending = false;
+    else if (!slices_sent(conn))
+        return;
+    gush_client_on_sent(conn->client);
 }
 
 static void uni_close(void *arg, uint32_t code, const char *reason)
@@ -154,7 +201,9 @@ static void on_request(void *ctx, struct gush_rpc_call *call, struct gush_span m
     conn->magic = gush_grpc_uni_conn_MAGIC;
     conn->call = call;
     gush_rpc_call_set_user(call, conn);
-    conn->client = gush_client_open(uni->node, gush_rpc_call_lane(call), &uni->transport, conn);
+    conn->framed = gush_rpc_call_framed(call);
+    conn->client = gush_client_open(uni->node, gush_rpc_call_lane(call),
+                                    conn->framed ? &uni->framed : &uni->sliced, conn);
     gush_client_connect(conn->client, &request);
     gush_connect_request_fini(&request);
 }
@@ -179,20 +228,24 @@ struct gush_grpc_uni *gush_grpc_uni_new(struct gush_node *node)
     struct gush_grpc_uni *uni = GUSH_NEW(struct gush_grpc_uni);
 
     uni->node = node;
-    uni->transport = (struct gush_transport){.name = "uni_grpc",
-                                             .form = GUSH_FORM_GRPC,
-                                             .burst_n = BURST_N,
-                                             .disconnect_push = true,
-                                             .session = true,
-                                             .ping_interval_ms =
-                                                 gush_node_config(node)->uni_grpc.ping_interval_ms,
-                                             .send = uni_send,
-                                             .close = uni_close};
+    uni->sliced = (struct gush_transport){.name = "uni_grpc",
+                                          .form = GUSH_FORM_GRPC,
+                                          .burst_n = BURST_N,
+                                          .disconnect_push = true,
+                                          .session = true,
+                                          .ping_interval_ms =
+                                              gush_node_config(node)->uni_grpc.ping_interval_ms,
+                                          .send = send_slices,
+                                          .close = uni_close};
+    uni->framed = uni->sliced;
+    uni->framed.form = GUSH_FORM_GRPC_FRAMED;
+    uni->framed.send = send_framed;
     uni->service =
         (struct gush_rpc_service){.name = "centrifugal.centrifugo.unistream.CentrifugoUniStream",
                                   .ctx = uni,
                                   .admit = admit,
                                   .on_request = on_request,
+                                  .pieces = pieces,
                                   .on_sent = on_sent,
                                   .on_closed = on_closed};
     return uni;
