@@ -2,6 +2,8 @@
 #ifndef GUSH_APP_APP_PRIV_H
 #define GUSH_APP_APP_PRIV_H
 
+#include "server/base/buf.h"
+
 #include "server/net/gate.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
@@ -72,6 +74,7 @@ struct gush_app {
         struct gush_tls *tls; /* NULL: clear text */
         uint16_t port;        /* the library's; it has no door of ours */
     } api_tls, uni_tls;
+    struct gush_buf demo_page; /* as it is served */
     bool started;
 };
 
@@ -96,5 +99,10 @@ void gush__app_metrics_init(struct gush_app *app);
 struct gush_route gush__app_metrics_route(struct gush_app *app);
 /* |path| is borrowed. */
 struct gush_route gush__app_metrics_slow(struct gush_app *app, const char *path);
+
+/* ---- demo.c: the page ------------------------------------------------------------------------ */
+
+/* Makes the page, once. */
+struct gush_route gush__app_demo_route(struct gush_app *app);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include "api/http/http.h"
 #include "server/app/app_priv.h"
-#include "server/app/demo_page.h"
 #include "transports/http_stream/http_stream.h"
 #include "transports/sse/sse.h"
 
@@ -42,23 +41,6 @@ static void debug_live(void *arg, struct gush_exchange *s, const struct gush_htt
         s, &(struct gush_http_response){
                .status = 200, .fields = fields, .fields_n = 1, .body = gush_buf_span(&b)});
     gush_buf_fini(&b);
-}
-
-static void demo_page(void *arg, struct gush_exchange *s, const struct gush_http_request *request,
-                      struct gush_span body)
-{
-    static const struct gush_http_field fields[] = {
-        {GUSH_SPAN_INIT("Content-Type"), GUSH_SPAN_INIT("text/html; charset=utf-8")},
-        {GUSH_SPAN_INIT("Cache-Control"), GUSH_SPAN_INIT("no-cache")}};
-
-    (void)arg;
-    (void)request;
-    (void)body;
-    gush_exchange_respond(
-        s, &(struct gush_http_response){.status = 200,
-                                        .fields = fields,
-                                        .fields_n = 2,
-                                        .body = gush_span_of(gush_demo_page, gush_demo_page_n)});
 }
 
 /* ---- tables --------------------------------------------------------------------------------- */
@@ -132,12 +114,11 @@ static gush_err external_routes(struct gush_app *app, char *message, size_t mess
             err = GUSH_ECONFIG;
         }
     }
-    if (err == GUSH_OK && c->demo.enabled)
-        err = add(app->external,
-                  &(struct gush_route){.path = c->demo.handler_prefix,
-                                       .methods = GUSH_ROUTER_GET | GUSH_ROUTER_HEAD,
-                                       .handle = demo_page},
-                  message, message_n);
+    if (err == GUSH_OK && c->demo.enabled) {
+        struct gush_route route = gush__app_demo_route(app);
+
+        err = add(app->external, &route, message, message_n);
+    }
     return err;
 }
 
@@ -182,4 +163,5 @@ void gush__app_routes_free(struct gush_app *app)
         gush_router_free(app->internal);
     gush_router_free(app->external);
     gush_cors_free(app->cors);
+    gush_buf_fini(&app->demo_page);
 }

@@ -1,39 +1,25 @@
 """The demo page in a real browser: numbers move, the wire is cut, nothing is lost.
 
+test_workbench.py has the rest of the page.
+
 Needs chromium and chromedriver in PATH. Screenshots go to build/screenshots/.
 """
 import json
-import shutil
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 
+from browser import Browser, severe
 from proxy import CutProxy
 from server import REPOSITORY, wait_until
 from test_examples import demo, feeder  # noqa: F401  (demo is a fixture)
 
 SCREENSHOTS = REPOSITORY / "build" / "screenshots"
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--disable-dev-shm-usage", "--window-size=1100,800"]
 
 
 @pytest.fixture
 def browser(tmp_path):
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    assert chromium and driver, "the packages chromium and chromium-driver are not installed"
-    options = Options()
-    options.binary_location = chromium
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    one = webdriver.Chrome(service=Service(driver), options=options)
-    one.set_page_load_timeout(30)
-    yield one
-    one.quit()
+    with Browser(tmp_path) as driver:
+        yield driver
 
 
 class Page:
@@ -68,9 +54,8 @@ class Page:
 
     def check_console(self, allowed=()):
         """No script error; a cut connection may be reported as a network error."""
-        severe = [entry for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"
-                  and not any(word in entry["message"] for word in allowed)]
-        assert not severe, severe
+        complaints = severe(self.browser, allowed)
+        assert not complaints, complaints
 
 
 def published(server):
