@@ -223,12 +223,13 @@ static enum gush_census_answer enter(struct gush_census *c, unsigned port, uint3
 {
     struct port *p = &c->ports[port];
     struct slot *s = slot_for(c, fd);
+    bool by_address = p->most_per_address > 0 && peer->version != 0;
     uint8_t key[KEY_BYTES];
 
     if (s->used)
         release(c, s); /* the number is the newcomer's: its last holder has left */
     make_key(key, port, peer);
-    if (p->most_per_address > 0 && !address_has_room(c, key, p->most_per_address))
+    if (by_address && !address_has_room(c, key, p->most_per_address))
         return GUSH_CENSUS_ADDRESS_FULL;
     if (p->most > 0 && p->n >= p->most) {
         ask_port(c, port, p->most);
@@ -237,7 +238,7 @@ static enum gush_census_answer enter(struct gush_census *c, unsigned port, uint3
     }
     *s = (struct slot){.cookie = cookie_of((int)fd), .port = (uint8_t)port, .used = true};
     p->n++;
-    if (p->most_per_address > 0)
+    if (by_address)
         join_address(c, s, fd, key);
     return GUSH_CENSUS_IN;
 }

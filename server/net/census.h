@@ -35,7 +35,8 @@ struct gush_census *gush_census_new(void);
 void gush_census_free(struct gush_census *census);
 
 /* A port with its limits, 0: none. Before anybody enters. Returns its number. An address is one of
- * IPv4, or a /64 of IPv6: that is what one customer is given. */
+ * IPv4, or a /64 of IPv6: that is what one customer is given. Who has none (unix sockets) is not
+ * limited by it. */
 unsigned gush_census_add_port(struct gush_census *census, uint64_t most, uint64_t most_per_address);
 
 /* |fd| is a socket that was accepted just now. Not IN: nothing is remembered. */

@@ -8,6 +8,10 @@
  * descriptor and some 100 bytes; others never see him. If he takes too long, or says something
  * else, he is closed. Where there is no more room, the oldest of those who wait makes way.
  *
+ * An address is the socket's: behind a proxy all clients have the proxy's, also where a PROXY
+ * header (proxy.h) names theirs later, so a limit per address would be one of the proxy. Where a
+ * header comes first, |first| must be empty.
+ *
  * Who was let in is counted until his descriptor is closed, by whomever.
  *
  * Owner     server/app, one for each port, shared by the listeners on all loops

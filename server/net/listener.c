@@ -25,6 +25,18 @@ struct gush_listener {
     struct gush__porch *porch; /* NULL: no gate, or the porch went with the loop */
     gush_listener_fn *on_accept;
     void *arg;
+    struct gush_listener_seat *seats; /* to deal to in turn; NULL: on_accept is for |loop| */
+    size_t seats_n, seat;             /* |seat|: whose turn it is */
+    struct gush__unix_file file;
+};
+
+/* Somebody on the way to the loop of his seat. */
+struct dealt {
+    struct gush_letter letter;
+    gush_listener_fn *on_accept;
+    struct gush_listener_seat seat;
+    int fd;
+    struct gush_peer peer;
 };
 
 static void on_poll(uv_poll_t *handle, int status, int events);
@@ -34,6 +46,7 @@ static void on_handle_closed(uv_handle_t *handle)
     struct gush_listener *l = GUSH_CAST(gush_listener, handle->data);
     gush__item_leave(l->loop, &l->item);
     l->magic = GUSH_MAGIC_DEAD;
+    gush_free(l->seats);
     gush_free(l);
 }
 
@@ -44,6 +57,7 @@ void gush_listener_close(struct gush_listener *l)
         return;
     gush_wheel_disarm(&gush_loop_lane(l->loop)->wheel, &l->resume);
     uv_close((uv_handle_t *)&l->poll, on_handle_closed);
+    gush__unix_remove(l->fd, &l->file);
     close(l->fd);
     l->fd = -1;
     if (l->spare >= 0)
@@ -58,6 +72,50 @@ static void on_item_stop(struct gush__item *item)
 {
     gush_listener_close(GUSH_CONTAINER(item, struct gush_listener, item));
 }
+
+/* ---- dealing --------------------------------------------------------------------------------- */
+
+static void dealt_open(struct gush_lane *lane, struct gush_letter *letter)
+{
+    struct dealt *d = GUSH_CONTAINER(letter, struct dealt, letter);
+
+    (void)lane;
+    d->on_accept(d->seat.arg, d->seat.loop, d->fd, &d->peer);
+    gush_free(d);
+}
+
+static void dealt_drop(struct gush_letter *letter)
+{
+    struct dealt *d = GUSH_CONTAINER(letter, struct dealt, letter);
+
+    close(d->fd);
+    gush_free(d);
+}
+
+static const struct gush_letter_kind dealt_kind = {"dealt connection", dealt_open, dealt_drop};
+
+/* A gush_listener_fn, of the listener itself or of its porch. */
+static void deal(void *arg, struct gush_loop *loop, int fd, const struct gush_peer *peer)
+{
+    struct gush_listener *l = GUSH_CAST(gush_listener, arg);
+    const struct gush_listener_seat *seat = &l->seats[l->seat];
+    struct dealt *d;
+
+    l->seat = (l->seat + 1) % l->seats_n;
+    if (seat->loop == loop) {
+        l->on_accept(seat->arg, loop, fd, peer);
+        return;
+    }
+    d = GUSH_NEW(struct dealt);
+    d->letter.kind = &dealt_kind;
+    d->on_accept = l->on_accept;
+    d->seat = *seat;
+    d->fd = fd;
+    d->peer = *peer;
+    (void)gush_lane_post(gush_loop_lane(seat->loop), &d->letter); /* failed: it was dropped */
+}
+
+/* ---- accepting ------------------------------------------------------------------------------- */
 
 static int open_spare(void)
 {
@@ -104,6 +162,8 @@ static bool accept_one(struct gush_listener *l)
         struct gush_peer peer = gush_peer_from((struct sockaddr *)&storage);
         if (l->porch)
             gush__porch_take(l->porch, fd, &peer);
+        else if (l->seats)
+            deal(l, l->loop, fd, &peer);
         else
             l->on_accept(l->arg, l->loop, fd, &peer);
         return true;
@@ -152,6 +212,7 @@ gush_err gush_listener_open(struct gush_loop *loop, int fd, gush_listener_fn *on
     }
     l->magic = gush_listener_MAGIC;
     l->fd = fd;
+    l->file = gush__unix_file_of(fd);
     l->spare = open_spare();
     l->poll.data = l;
     l->item.stop = on_item_stop;
@@ -181,5 +242,27 @@ gush_err gush_listener_open_gated(struct gush_loop *loop, int fd, struct gush_ga
         (*out)->porch = porch;
     else
         gush__porch_close(porch);
+    return err;
+}
+
+gush_err gush_listener_open_dealing(struct gush_loop *loop, int fd, struct gush_gate *gate,
+                                    gush_listener_fn *on_accept,
+                                    const struct gush_listener_seat *seats, size_t seats_n,
+                                    struct gush_listener **out)
+{
+    gush_err err = gush_listener_open(loop, fd, on_accept, NULL, out);
+    struct gush_listener *l;
+
+    GUSH_ASSERT(seats_n > 0);
+    if (err != GUSH_OK)
+        return err;
+    l = *out;
+    l->seats = gush_zalloc(seats_n, sizeof(*seats));
+    memcpy(l->seats, seats, seats_n * sizeof(*seats));
+    l->seats_n = seats_n;
+    if (gate != NULL)
+        err = gush__porch_open(loop, gate, deal, l, &l->porch);
+    if (err != GUSH_OK)
+        gush_listener_close(l);
     return err;
 }

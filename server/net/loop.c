@@ -30,6 +30,7 @@ struct gush_loop {
     gush_loop_fn *setup;
     void *setup_arg;
     char name[16];
+    uint8_t *tls_room; /* NULL: no TLS yet */
     uint8_t read_buffer[GUSH_LOOP_READ_BYTES];
 };
 
@@ -74,6 +75,13 @@ void gush__loop_refresh(struct gush_loop *loop)
 uv_loop_t *gush__loop_uv(struct gush_loop *loop)
 {
     return &loop->uv;
+}
+
+uint8_t *gush__loop_tls_room(struct gush_loop *loop)
+{
+    if (loop->tls_room == NULL)
+        loop->tls_room = gush_alloc(GUSH__TLS_ROOM);
+    return loop->tls_room;
 }
 
 /* ---- the thread ----------------------------------------------------------------------------- */
@@ -250,6 +258,7 @@ void gush_loop_free(struct gush_loop *loop)
     GUSH_ASSERT(left == 0);
     sem_destroy(&loop->ready);
     loop->magic = GUSH_MAGIC_DEAD;
+    gush_free(loop->tls_room);
     gush_free(loop);
 }
 

@@ -1,7 +1,8 @@
 /* proxy: the PROXY protocol's header, versions 1 and 2: whom a proxy in front of us speaks for.
  *
- * Pure: bytes in, verdict out. Strict: what the protocol does not allow is refused, at the first
- * byte that shows it. Type-length-value fields of version 2 are skipped.
+ * Pure: bytes in, verdict out, the same however they are cut. Strict: what the protocol does not
+ * allow is refused, a line of version 1 when its end is there, anything else at the first byte that
+ * shows it. Type-length-value fields of version 2 are skipped.
  *
  * Thread    any
  * Limits    107 bytes of version 1, GUSH_PROXY_MAX of version 2 */
