@@ -23,6 +23,9 @@ GUSH_MUST_USE gush_err gush_app_new(const struct gush_config *config, struct gus
                                     char *message, size_t message_n);
 /* Threads run, listeners accept. Same errors. */
 GUSH_MUST_USE gush_err gush_app_start(struct gush_app *app, char *message, size_t message_n);
+/* SIGHUP: reads and checks |sources| again. Certificates are renewed, other changes are told and
+ * wait for a restart; what is wrong with |sources| is told and changes nothing. Main thread. */
+void gush_app_reload(struct gush_app *app, const struct gush_config_sources *sources);
 /* After start, also one that failed. No newcomers, calls under way finish, everybody is told 3001
  * at the configured pace. False: shutdown.timeout passed with somebody still there. */
 bool gush_app_drain(struct gush_app *app);

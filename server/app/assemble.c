@@ -1,23 +1,14 @@
 /* assemble: builds the rooms in the order in which they need each other. */
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "server/base/assert.h"
 #include "server/base/clock.h"
-#include "server/base/log.h"
 #include "server/base/mem.h"
-#include "server/base/text.h"
-
-#include "server/net/tcp.h"
 
 #include "server/rpc/library.h"
 
 #include "server/app/app_priv.h"
-
-/* An EventSource carries its token and all its positions in the URL. */
-#define HEAD_LIMIT ((size_t)64 * 1024)
 
 /* ---- the engine's host ---------------------------------------------------------------------- */
 
@@ -130,216 +121,14 @@ static gush_err new_node(struct gush_app *app, char *message, size_t message_n)
     return GUSH_OK;
 }
 
-/* Where to say what went wrong. */
-struct failure {
-    char *message;
-    size_t message_n;
-};
-
-/* ---- doors ---------------------------------------------------------------------------------- */
-
-#define WAITING_PARTS 4 /* of this many descriptors one may be waiting at a gate ... */
-#define WAITING_MAX   16384
-
-/* ... so that a crowd that says nothing leaves most of them to others. */
-static unsigned waiting_max(const struct gush_app *app)
-{
-    int descriptors = gush_gate_descriptors() / WAITING_PARTS;
-    size_t most = descriptors < WAITING_MAX ? (size_t)descriptors : WAITING_MAX;
-    size_t each = most / app->loops_n;
-
-    return each > 0 ? (unsigned)each : 1;
-}
-
-static uint64_t positive(int64_t n)
-{
-    return n > 0 ? (uint64_t)n : 0;
-}
-
-#define OURS_PARTS 16
-
-/* Subscribers leave one of so many descriptors to the ports of the operator: API, health, metrics.
- */
-static int descriptors_of(const struct gush_app *app, const struct gush__app_door *door)
-{
-    int all = gush_gate_descriptors();
-    bool is_ours = door->server ? door->server == app->api_server : door->router != app->external;
-
-    return is_ours ? all : all - all / OURS_PARTS;
-}
-
-/* Who may come in through |door|. */
-static struct gush_gate *new_gate(struct gush_app *app, const struct gush__app_door *door)
-{
-    const struct gush_grpc_port_config *net = door->net;
-    struct gush_gate_options o = {
-        .name = door->name, .census = app->census, .descriptors_max = descriptors_of(app, door)};
-
-    if (net) {
-        o.most = positive(net->connection_limit);
-        o.most_per_address = positive(net->connection_limit_per_address);
-        o.first = gush_span_str(GUSH_RPC_PREFACE);
-        o.answer = gush_span_str(GUSH_RPC_NOT_HTTP1);
-        o.first_ms = positive(net->handshake_timeout_ms);
-        o.waiting_max = waiting_max(app);
-    }
-    return gush_gate_new(&o);
-}
-
-/* Binds |host|:|port|, one socket per loop, for what |d| says; its gate goes with it. */
-static gush_err open_door(struct gush_app *app, const struct gush__app_door *d, const char *host,
-                          int64_t port, struct failure *f)
-{
-
-    struct gush__app_door *door = &app->doors[app->doors_n];
-
-    GUSH_ASSERT(app->doors_n < GUSH__APP_DOORS_MAX);
-    *door = *d;
-    door->fds = gush_alloc(app->loops_n * sizeof(int));
-    gush_err err = gush_tcp_listen(host, (uint16_t)port, door->fds, app->loops_n, &door->port,
-                                   f->message, f->message_n);
-    if (err != GUSH_OK) {
-        gush_free(door->fds);
-        door->fds = NULL;
-        return err;
-    }
-    door->gate = new_gate(app, door);
-    app->doors_n++;
-    gush_log(GUSH_LOG_INFO, "listening", GUSH_F("listener", door->name), GUSH_F("address", host),
-             GUSH_FU("port", door->port));
-    return GUSH_OK;
-}
-
-static gush_err open_internal(struct gush_app *app, struct failure *f)
-{
-    const struct gush_config *c = app->config;
-    struct gush__app_door door = {.name = "http_internal", .router = app->internal};
-    int64_t port = 0;
-
-    if (app->internal == app->external)
-        return GUSH_OK;
-    if (gush_parse_i64(gush_span_str(c->http_server.internal_port), &port) != GUSH_OK || port < 0 ||
-        port > UINT16_MAX) {
-        snprintf(f->message, f->message_n, "http_server.internal_port: \"%s\" is not a port",
-                 c->http_server.internal_port);
-        return GUSH_ECONFIG;
-    }
-    return open_door(app, &door, c->http_server.internal_address, port, f);
-}
-
-/* A gRPC port and where it is configured. */
-struct rpc_port {
-    const char *name, *tls_name, *host;
-    int64_t port;
-    const struct gush_tls_config *tls_config;
-    const struct gush_grpc_port_config *net;
-    struct gush_rpc_server *server; /* NULL: not served */
-    struct gush__app_tls_port *tls;
-};
-
-static gush_err open_tls(const struct rpc_port *p, struct failure *f)
-{
-    struct gush_tls_options o = {.name = p->tls_name,
-                                 .cert_pem = p->tls_config->cert_pem,
-                                 .key_pem = p->tls_config->key_pem,
-                                 .client_ca_pem = p->tls_config->client_ca_pem};
-    struct gush_rpc_server_address address = {.host = p->host, .port = (uint16_t)p->port};
-    gush_err err = gush_tls_new(&o, &p->tls->tls, f->message, f->message_n);
-
-    if (err == GUSH_OK)
-        err = gush_rpc_server_listen_tls(p->server, &address, p->tls->tls, &p->tls->port,
-                                         f->message, f->message_n);
-    if (err != GUSH_OK)
-        return err;
-    gush_log(GUSH_LOG_INFO, "listening", GUSH_F("listener", p->name), GUSH_F("address", p->host),
-             GUSH_FU("port", p->tls->port), GUSH_F("tls", *o.client_ca_pem ? "mutual" : "server"));
-    gush_log(GUSH_LOG_WARN,
-             "TLS of the gRPC library: no connection limits, and running out of descriptors ends "
-             "the listener; where strangers connect, put a TLS proxy in front",
-             GUSH_F("listener", p->name));
-    return GUSH_OK;
-}
-
-/* Only programs of this machine can reach |host|. */
-static bool is_loopback(const char *host)
-{
-    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
-           strcmp(host, "localhost") == 0;
-}
-
-static gush_err open_rpc(struct gush_app *app, const struct rpc_port *p, struct failure *f)
-{
-    struct gush__app_door door = {.name = p->name, .server = p->server, .net = p->net};
-    gush_err err;
-
-    if (p->server == NULL)
-        return GUSH_OK;
-    err = p->tls_config->enabled ? open_tls(p, f) : open_door(app, &door, p->host, p->port, f);
-    if (err == GUSH_OK && !gush_rpc_library_hardened() && !is_loopback(p->host))
-        gush_log(GUSH_LOG_WARN,
-                 "this gRPC library is for trusted networks: see docs/hostile-networks.md",
-                 GUSH_F("listener", p->name), GUSH_F("address", p->host),
-                 GUSH_F("library", gush_rpc_library_version()));
-    return err;
-}
-
-static gush_err open_doors(struct gush_app *app, char *message, size_t message_n)
-{
-    const struct gush_config *c = app->config;
-    struct failure f = {message, message_n};
-    struct gush__app_door http = {.name = "http", .router = app->external};
-    const struct rpc_port api = {"grpc_api",       "grpc_api.tls",   c->grpc_api.address,
-                                 c->grpc_api.port, &c->grpc_api.tls, &c->grpc_api.net,
-                                 app->api_server,  &app->api_tls};
-    const struct rpc_port uni = {"uni_grpc",       "uni_grpc.tls",   c->uni_grpc.address,
-                                 c->uni_grpc.port, &c->uni_grpc.tls, &c->uni_grpc.net,
-                                 app->uni_server,  &app->uni_tls};
-    gush_err err = open_door(app, &http, c->http_server.address, c->http_server.port, &f);
-
-    if (err == GUSH_OK)
-        err = open_internal(app, &f);
-    if (err == GUSH_OK)
-        err = open_rpc(app, &api, &f);
-    if (err == GUSH_OK)
-        err = open_rpc(app, &uni, &f);
-    return err;
-}
-
-/* A gRPC connection arrived on a loop; from here on it is the library's. */
-static void accept_rpc(void *arg, struct gush_loop *loop, int fd, const struct gush_peer *peer)
-{
-    struct gush_rpc_server *server = arg;
-
-    (void)loop;
-    (void)peer;
-    gush_rpc_server_add_fd(server, fd);
-}
-
 /* On each loop's thread, before its first turn. */
 static void set_up_loop(struct gush_loop *loop, void *arg)
 {
     struct gush__app_loop *l = arg;
     struct gush_app *app = l->app;
-    size_t index = (size_t)(l - app->loops);
 
     gush_node_lane_start(app->node, gush_loop_lane(loop));
-    for (size_t i = 0; i < app->doors_n; i++) {
-        struct gush__app_door *door = &app->doors[i];
-        gush_listener_fn *accepted = accept_rpc;
-        void *accepted_arg = door->server;
-
-        if (door->server == NULL) {
-            l->h1[i] = gush_h1_new(loop, &(struct gush_h1_options){.router = door->router,
-                                                                   .wall_ms = gush_clock_wall_ms,
-                                                                   .head_limit = HEAD_LIMIT});
-            accepted = gush_h1_accept;
-            accepted_arg = l->h1[i];
-        }
-        if (gush_listener_open_gated(loop, door->fds[index], door->gate, accepted, accepted_arg,
-                                     &l->listeners[i]) != GUSH_OK)
-            l->failed = true;
-        door->fds[index] = -1;
-    }
+    l->failed = gush__app_doors_listen(l) != GUSH_OK;
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -360,7 +149,9 @@ gush_err gush_app_new(const struct gush_config *config, struct gush_app **out, c
     if (err == GUSH_OK)
         err = gush__app_rpc(app, message, message_n);
     if (err == GUSH_OK)
-        err = open_doors(app, message, message_n);
+        err = gush__app_sites(app, message, message_n);
+    if (err == GUSH_OK)
+        err = gush__app_doors(app, message, message_n);
     return err;
 }
 
@@ -382,5 +173,6 @@ gush_err gush_app_start(struct gush_app *app, char *message, size_t message_n)
             snprintf(message, message_n, "an event loop cannot watch its listeners");
             return GUSH_EIO;
         }
+    gush__app_doors_tell(app);
     return GUSH_OK;
 }

@@ -9,9 +9,8 @@
 #include "server/base/clock.h"
 #include "server/base/text.h"
 
-#include "server/net/tls.h"
-
 #include "server/app/cli_priv.h"
+#include "server/app/pems.h"
 
 extern char **environ;
 
@@ -71,22 +70,6 @@ static void note_unknown(void *arg, const char *message, const char *field, cons
 }
 
 /* What is in the certificates; the server would refuse them at its start. */
-static gush_err check_tls(const char *name, const struct gush_tls_config *tls, char *message,
-                          size_t message_n)
-{
-    const struct gush_tls_options options = {.name = name,
-                                             .cert_pem = tls->cert_pem,
-                                             .key_pem = tls->key_pem,
-                                             .client_ca_pem = tls->client_ca_pem};
-    struct gush_tls *loaded = NULL;
-    gush_err err = GUSH_OK;
-
-    if (tls->enabled)
-        err = gush_tls_new(&options, &loaded, message, message_n);
-    gush_tls_free(loaded);
-    return err;
-}
-
 static gush_err check_all_tls(const struct gush_config_sources *sources, char *message,
                               size_t message_n)
 {
@@ -95,9 +78,7 @@ static gush_err check_all_tls(const struct gush_config_sources *sources, char *m
 
     if (err != GUSH_OK)
         return err;
-    err = check_tls("grpc_api.tls", &config->grpc_api.tls, message, message_n);
-    if (err == GUSH_OK)
-        err = check_tls("uni_grpc.tls", &config->uni_grpc.tls, message, message_n);
+    err = gush_pems_check(config, message, message_n);
     gush_config_free(config);
     return err;
 }

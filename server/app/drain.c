@@ -48,16 +48,8 @@ static void nap(void)
 
 static void close_listeners(struct gush_loop *loop, void *arg)
 {
-    struct gush__app_loop *l = arg;
-
     (void)loop;
-    for (size_t i = 0; i < l->app->doors_n; i++) {
-        if (l->listeners[i])
-            gush_listener_close(l->listeners[i]);
-        l->listeners[i] = NULL;
-        if (l->h1[i])
-            gush_h1_drain(l->h1[i]);
-    }
+    gush__app_doors_close(arg);
 }
 
 /* ---- clients --------------------------------------------------------------------------------- */
@@ -236,25 +228,13 @@ static void stop_threads(struct gush_app *app)
             gush_loop_join(app->loops[i].loop);
 }
 
-static void free_doors(struct gush_app *app)
-{
-    for (size_t d = 0; d < app->doors_n; d++) {
-        for (size_t i = 0; i < app->loops_n; i++) {
-            gush_h1_free(app->loops[i].h1[d]);
-            if (app->doors[d].fds[i] >= 0)
-                close(app->doors[d].fds[i]);
-        }
-        gush_gate_free(app->doors[d].gate);
-        gush_free(app->doors[d].fds);
-    }
-    gush_census_free(app->census);
-}
-
 void gush_app_free(struct gush_app *app)
 {
     if (app->started)
         stop_threads(app);
-    free_doors(app);
+    gush__app_doors_free(app);
+    gush__app_sites_free(app);
+    gush_census_free(app->census);
     gush__app_rpc_free(app);
     gush__app_routes_free(app);
     if (app->node)

@@ -17,6 +17,7 @@
 #include "server/app/trim.h"
 
 #define SAME_WISH_US 500000
+#define DEFAULT_FILE "config.json"
 
 extern char **environ;
 
@@ -97,8 +98,9 @@ static int fatal(const char *what, const char *message)
 }
 
 /* Waits for the signals that end us. Blocked everywhere, so they come only here. This thread has
- * nothing else to do, so it also looks after memory. */
-static void wait_for_the_end(const sigset_t *signals)
+ * nothing else to do, so it also looks after memory, and reloads. */
+static void wait_for_the_end(const sigset_t *signals, struct gush_app *app,
+                             const struct gush_config_sources *sources)
 {
     const struct timespec pause = {.tv_sec = GUSH_TRIM_EVERY_S};
     struct gush_trim trim = {0};
@@ -109,7 +111,7 @@ static void wait_for_the_end(const sigset_t *signals)
         if (signal_number < 0)
             gush_trim_look(&trim);
         if (signal_number == SIGHUP)
-            gush_log(GUSH_LOG_WARN, "reload is not supported by this version: restart instead");
+            gush_app_reload(app, sources);
     } while (signal_number != SIGINT && signal_number != SIGTERM);
 }
 
@@ -146,7 +148,7 @@ static void listen_for_impatience(const struct gush_config *config)
         gush_free(pid_file);
 }
 
-static int serve(const struct gush_config *config)
+static int serve(const struct gush_config *config, const struct gush_config_sources *sources)
 {
     char message[512] = "";
     struct gush_app *app = NULL;
@@ -173,7 +175,7 @@ static int serve(const struct gush_config *config)
         gush_app_drain(app); /* what did start */
         goto out;
     }
-    wait_for_the_end(&signals);
+    wait_for_the_end(&signals, app, sources);
     gush_log(GUSH_LOG_INFO, "shutting down ...");
     listen_for_impatience(config);
     if (!gush_app_drain(app))
@@ -209,7 +211,9 @@ static int run_server(int argc, char **argv)
         gush_config_free(config);
         return 1;
     }
-    int status = serve(config);
+    /* A file that was there must be there at a reload. */
+    sources.file_must_exist = access(sources.file ? sources.file : DEFAULT_FILE, F_OK) == 0;
+    int status = serve(config, &sources);
     gush_config_free(config);
     gush_log_close();
     return status;

@@ -192,6 +192,29 @@ static void set_gate(struct gush_metrics *m, uint32_t listener, struct gush_gate
                          stats.refused[i]);
 }
 
+static void set_handshakes(struct gush_metrics *m, uint32_t listener,
+                           struct gush_tls_server *server)
+{
+    struct gush_tls_server_stats stats = gush_tls_server_stats(server);
+    const uint64_t values[GUSH_HANDSHAKES_N] = {[GUSH_HANDSHAKE_FULL] =
+                                                    stats.handshakes - stats.resumed,
+                                                [GUSH_HANDSHAKE_RESUMED] = stats.resumed,
+                                                [GUSH_HANDSHAKE_FAILED] = stats.failed,
+                                                [GUSH_HANDSHAKE_TIMEOUT] = stats.timeouts};
+
+    for (uint32_t i = 0; i < GUSH_HANDSHAKES_N; i++)
+        gush_metrics_set(m, GUSH_METRIC_HANDSHAKES, GUSH_AT(listener, i), values[i]);
+}
+
+/* Where both listeners share one, its handshakes are the external one's. */
+static void set_all_handshakes(struct gush_metrics *m, const struct gush_app *app)
+{
+    if (app->http_tls.server)
+        set_handshakes(m, GUSH_LISTENER_HTTP, app->http_tls.server);
+    if (app->http_internal_tls.server)
+        set_handshakes(m, GUSH_LISTENER_HTTP_INTERNAL, app->http_internal_tls.server);
+}
+
 static void set_gates(struct gush_metrics *m, const struct gush_app *app)
 {
     static const char *const names[GUSH_LISTENERS_N] = {
@@ -213,9 +236,12 @@ static void write_metrics(struct asking *a, struct gush_buf *out)
     gush_node_gauges(a->app->node);
     if (a->app->config->uni_sse.enabled)
         set_queues(m, a->slow.sums, "uni_sse");
-    if (a->app->config->uni_grpc.enabled)
+    if (a->app->config->uni_http_stream.enabled)
+        set_queues(m, a->slow.sums, "uni_http_stream");
+    if (a->app->config->uni_grpc.enabled || a->app->config->uni_grpc.on_http_port)
         set_queues(m, a->slow.sums, "uni_grpc");
     set_gates(m, a->app);
+    set_all_handshakes(m, a->app);
     process_memory(m);
     process_time(m);
     process_descriptors(m);

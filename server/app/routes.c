@@ -146,7 +146,7 @@ gush_err gush__app_routes(struct gush_app *app, char *message, size_t message_n)
         return GUSH_ECONFIG;
     }
     app->external = gush_router_new();
-    app->internal = *c->http_server.internal_port ? gush_router_new() : app->external;
+    app->internal = c->http_server.internal_separate ? gush_router_new() : app->external;
     gush__app_metrics_init(app);
     gush_err err = external_routes(app, message, message_n);
     if (err == GUSH_OK)

@@ -41,6 +41,8 @@ static const char *const yes_no_words[] = {GUSH_METRICS_YES_NO_MAP(X)};
 static const char *const policy_words[] = {GUSH_METRICS_POLICY_MAP(X)};
 static const char *const listener_words[] = {GUSH_METRICS_LISTENER_MAP(X)};
 static const char *const refusal_words[] = {GUSH_METRICS_REFUSAL_MAP(X)};
+static const char *const reload_words[] = {GUSH_METRICS_RELOAD_MAP(X)};
+static const char *const handshake_words[] = {GUSH_METRICS_HANDSHAKE_MAP(X)};
 #undef X
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -61,6 +63,8 @@ static const struct {
                   [DIM_POLICY] = {policy_words, COUNT(policy_words)},
                   [DIM_LISTENER] = {listener_words, COUNT(listener_words)},
                   [DIM_REFUSAL] = {refusal_words, COUNT(refusal_words)},
+                  [DIM_RELOAD] = {reload_words, COUNT(reload_words)},
+                  [DIM_HANDSHAKE] = {handshake_words, COUNT(handshake_words)},
 #define WORDS(name)
 #define NUMBERS(name, count) [DIM_##name] = {NULL, (count)},
                   GUSH_METRICS_DIM_MAP(WORDS, NUMBERS)

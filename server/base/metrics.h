@@ -55,6 +55,12 @@ enum gush_listener_label { GUSH_METRICS_LISTENER_MAP(X) GUSH_LISTENERS_N };
 #define X(id, text) GUSH_REFUSAL_##id,
 enum gush_refusal_label { GUSH_METRICS_REFUSAL_MAP(X) GUSH_REFUSALS_N };
 #undef X
+#define X(id, text) GUSH_RELOAD_##id,
+enum gush_reload_label { GUSH_METRICS_RELOAD_MAP(X) GUSH_RELOADS_N };
+#undef X
+#define X(id, text) GUSH_HANDSHAKE_##id,
+enum gush_handshake_label { GUSH_METRICS_HANDSHAKE_MAP(X) GUSH_HANDSHAKES_N };
+#undef X
 
 /* Labels by name or number, as positions in a row: in the table's order, those that vary. */
 struct gush_metrics_at {

@@ -123,6 +123,17 @@
     X(FIRST_BYTES, "first_bytes")                                                                  \
     X(LEFT, "left")
 
+#define GUSH_METRICS_RELOAD_MAP(X)                                                                 \
+    X(OK, "ok")                                                                                    \
+    X(FAILED, "failed")
+
+/* How a TLS handshake went. */
+#define GUSH_METRICS_HANDSHAKE_MAP(X)                                                              \
+    X(FULL, "full")                                                                                \
+    X(RESUMED, "resumed")                                                                          \
+    X(FAILED, "failed")                                                                            \
+    X(TIMEOUT, "timeout")
+
 /* Kinds of values. Words are those above; numbers and namespaces become known while we run. */
 #define GUSH_METRICS_DIM_MAP(WORDS, NUMBERS)                                                       \
     WORDS(TRANSPORT)                                                                               \
@@ -137,6 +148,8 @@
     WORDS(POLICY)                                                                                  \
     WORDS(LISTENER)                                                                                \
     WORDS(REFUSAL)                                                                                 \
+    WORDS(RELOAD)                                                                                  \
+    WORDS(HANDSHAKE)                                                                               \
     NUMBERS(DISCONNECT_CODE, 64)                                                                   \
     NUMBERS(UNSUBSCRIBE_CODE, 16)                                                                  \
     NUMBERS(ERROR_CODE, 48)
@@ -224,6 +237,8 @@
     X(SLOW, "gush_client_slow_disconnects", COUNTER, 1, 0,                                         \
       "Connections ended because they read too slowly, by the channel that filled the queue.",     \
       NAMESPACE(channel_namespace), LABEL(policy, POLICY), LABEL(transport, TRANSPORT))            \
+    X(RELOADS, "gush_config_reloads", COUNTER, 1, 0, "Reloads of the configuration by signal.",    \
+      LABEL(result, RELOAD))                                                                       \
     X(GATE_ACCEPTED, "gush_gate_accepted", COUNTER, 1, 0, "Connections accepted by a listener.",   \
       LABEL(listener, LISTENER))                                                                   \
     X(GATE_ADMITTED, "gush_gate_admitted", COUNTER, 1, 0, "Connections that a listener let in.",   \
@@ -241,6 +256,8 @@
       "Connections that something waits for, now.", LABEL(transport, TRANSPORT))                   \
     X(QUEUE_MESSAGES, "gush_queue_messages", GAUGE, 1, 0,                                          \
       "Frames that wait for slow readers, now.", LABEL(transport, TRANSPORT))                      \
+    X(HANDSHAKES, "gush_tls_handshakes", COUNTER, 1, 0, "TLS handshakes of the HTTP listeners.",   \
+      LABEL(listener, LISTENER), LABEL(result, HANDSHAKE))                                         \
     X(PROCESS_CPU, "process_cpu_seconds_total", COUNTER, 1e-6, ALWAYS,                             \
       "User and system time of the process.", NO_LABELS)                                           \
     X(PROCESS_MAX_FDS, "process_max_fds", GAUGE, 1, ALWAYS, "Limit of open descriptors.",          \
