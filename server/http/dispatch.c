@@ -32,6 +32,11 @@ void gush_dispatch_head(const struct gush_router *router, const struct gush_http
     d->route = gush_router_find_type(router, request);
     if (d->route)
         return;
+    if (gush_span_eq_str(request->path, "*") && gush_span_eq_str(request->method, "OPTIONS")) {
+        /* of the server as a whole: it is here */
+        gush_dispatch_refuse(NULL, request, 200, d);
+        return;
+    }
     d->route = gush_router_find(router, request->path);
     if (d->route == NULL)
         not_found(d);

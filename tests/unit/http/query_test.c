@@ -36,6 +36,11 @@ static void found_or_not(void **state)
     query_is("k=", GUSH_OK, true, "");
     query_is("a&k=1&k=2", GUSH_OK, true, "1");
     query_is("&a=k&k=b=c&", GUSH_OK, true, "b=c");
+    query_is("k;a=1", GUSH_OK, false, "");
+    query_is("k=1;a=2", GUSH_OK, true, "1;a=2");
+    /* names are encoded, too; one that cannot be decoded is nobody's */
+    query_is("%6B=1", GUSH_OK, true, "1");
+    query_is("k%=1&%6=2&k%00=3&%6b%6b=4&k+=5", GUSH_OK, false, "");
 }
 
 static void decoded(void **state)
@@ -60,13 +65,63 @@ static void nul_and_high_bytes(void **state)
     gush_buf_fini(&out);
 }
 
+static void pairs_one_by_one(void **state)
+{
+    static const struct {
+        const char *name, *value;
+    } expected[] = {{"a", "1"}, {"b", ""}, {"c", ""}, {"", "d"}, {"e", "=f"}};
+    struct gush_span query = gush_span_str("&&a=1&b&c=&=d&&e==f&");
+    struct gush_query_pair pair;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        assert_true(gush_query_next(&query, &pair));
+        assert_true(gush_span_eq_str(pair.name, expected[i].name));
+        assert_true(gush_span_eq_str(pair.value, expected[i].value));
+    }
+    assert_false(gush_query_next(&query, &pair));
+    query = GUSH_SPAN_EMPTY;
+    assert_false(gush_query_next(&query, &pair));
+}
+
+static void form_is(const char *type, const char *query, const char *body, const char *value)
+{
+    struct gush_http_field field = {GUSH_SPAN_LIT("Content-Type"), gush_span_str(type)};
+    struct gush_http_request request = {
+        .query = gush_span_str(query), .fields = &field, .fields_n = type ? 1 : 0};
+    struct gush_buf out;
+    bool found;
+
+    gush_buf_init(&out, 20);
+    assert_int_equal(gush_query_find_form(&request, gush_span_str(body), "k", &out, &found),
+                     GUSH_OK);
+    assert_int_equal(found, value != NULL);
+    assert_true(gush_span_eq_str(gush_buf_span(&out), value ? value : ""));
+    gush_buf_fini(&out);
+}
+
+static void forms(void **state)
+{
+    static const char type[] = "application/x-www-form-urlencoded";
+
+    (void)state;
+    form_is(NULL, "", "k=1", NULL);
+    form_is("application/json", "", "k=1", NULL);
+    form_is("application/x-www-form-urlencodedx", "", "k=1", NULL);
+    form_is("multipart/form-data; boundary=k", "k=2", "k=1", "2");
+    form_is(type, "", "a=1", NULL);
+    form_is(type, "k=2", "a=1", "2");
+    form_is(type, "k=2", "k=%31", "1");
+    form_is(type, "k=2", "k", ""); /* there, and empty */
+    form_is("Application/X-WWW-Form-Urlencoded ; charset=utf-8", "", "k=a+b", "a b");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(malformed),
-        cmocka_unit_test(found_or_not),
-        cmocka_unit_test(decoded),
-        cmocka_unit_test(nul_and_high_bytes),
+        cmocka_unit_test(malformed),        cmocka_unit_test(found_or_not),
+        cmocka_unit_test(decoded),          cmocka_unit_test(nul_and_high_bytes),
+        cmocka_unit_test(pairs_one_by_one), cmocka_unit_test(forms),
     };
     return UNIT_RUN(tests, NULL, NULL);
 }
