@@ -1010,6 +1010,8 @@ static void another_owner_takes_over(void **state)
     say("second");
     AWAIT(world.second_n == 6);
     assert_int_equal(world.bytes_n, 5);
+    on_loop(write_three);
+    hear("one,two,three."); /* all is read: hanging up is no reset */
     hang_up();
     AWAIT(world.eof_n == 1);
 }
