@@ -2,6 +2,8 @@
 #ifndef GUSH_APP_APP_PRIV_H
 #define GUSH_APP_APP_PRIV_H
 
+#include <stdatomic.h>
+
 #include "server/base/buf.h"
 
 #include "server/net/gate.h"
@@ -69,6 +71,8 @@ struct gush_app {
         struct gush_loop *loop;
         struct gush_front **fronts;       /* by door; NULL: not HTTP */
         struct gush_listener **listeners; /* by door */
+        atomic_size_t under_way;          /* HTTP requests at the last count, or not counted */
+        bool runs;
         bool failed;
     } * loops;
     struct gush_rpc_queue **queues;
@@ -132,6 +136,8 @@ GUSH_MUST_USE gush_err gush__app_doors(struct gush_app *app, char *message, size
 /* On the loop's thread: accept, and no more.   GUSH_EIO */
 GUSH_MUST_USE gush_err gush__app_doors_listen(struct gush__app_loop *loop);
 void gush__app_doors_close(struct gush__app_loop *loop);
+/* Counts the HTTP requests under way, which takes loops a moment: false as long as one may be. */
+bool gush__app_doors_quiet(struct gush_app *app);
 /* Says in the log what is served where. */
 void gush__app_doors_tell(const struct gush_app *app);
 /* No loop runs any more. */

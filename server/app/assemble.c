@@ -129,6 +129,7 @@ static void set_up_loop(struct gush_loop *loop, void *arg)
 
     gush_node_lane_start(app->node, gush_loop_lane(loop));
     l->failed = gush__app_doors_listen(l) != GUSH_OK;
+    l->runs = true;
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

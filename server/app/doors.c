@@ -311,6 +311,7 @@ gush_err gush__app_doors(struct gush_app *app, char *message, size_t message_n)
         return err;
     for (size_t i = 0; i < app->loops_n; i++) {
         struct gush__app_loop *l = &app->loops[i];
+        atomic_init(&l->under_way, NOT_COUNTED);
         l->fronts = gush_zalloc(app->doors_n + 1, sizeof *l->fronts);
         l->listeners = gush_zalloc(app->doors_n + 1, sizeof *l->listeners);
         for (size_t d = 0; d < app->doors_n; d++)
@@ -392,6 +393,43 @@ void gush__app_doors_close(struct gush__app_loop *l)
         if (l->fronts[i])
             gush_front_drain(l->fronts[i]);
     }
+}
+
+/* ---- under way ------------------------------------------------------------------------------- */
+
+#define NOT_COUNTED SIZE_MAX /* nobody has asked */
+#define COUNTING    (SIZE_MAX - 1)
+
+static void count_under_way(struct gush_loop *loop, void *arg)
+{
+    struct gush__app_loop *l = arg;
+    size_t n = 0;
+
+    (void)loop;
+    for (size_t i = 0; i < l->app->doors_n; i++)
+        if (l->fronts[i])
+            n += gush_front_under_way(l->fronts[i]);
+    atomic_store(&l->under_way, n);
+}
+
+bool gush__app_doors_quiet(struct gush_app *app)
+{
+    bool quiet = true;
+
+    for (size_t i = 0; i < app->loops_n; i++) {
+        struct gush__app_loop *l = &app->loops[i];
+        size_t n = atomic_load(&l->under_way);
+
+        if (!l->runs || n == 0)
+            continue;
+        quiet = false;
+        if (n == COUNTING)
+            continue;
+        atomic_store(&l->under_way, COUNTING);
+        if (!gush_loop_post(l->loop, count_under_way, l))
+            atomic_store(&l->under_way, 0); /* it has ended */
+    }
+    return quiet;
 }
 
 void gush__app_doors_free(struct gush_app *app)

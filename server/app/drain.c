@@ -2,9 +2,10 @@
  *
  *   1  health says NOT_SERVING; who connects is sent elsewhere (3001), new API calls are refused
  *   2  API calls under way are answered: what they published is on its way to the clients
- *   3  listeners close; gRPC connections get GOAWAY, so their next calls go elsewhere
+ *   3  listeners close; HTTP/2 and gRPC connections get GOAWAY, so their next calls go elsewhere;
+ *      idle HTTP/1 connections close
  *   4  clients are told to go, 3001, paced, every lane alike; each gets what is queued for it first
- *   5  what is left of calls and connections ends; then the threads */
+ *   5  HTTP requests under way, calls and connections end; then the threads */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <netinet/in.h>
@@ -113,6 +114,17 @@ static void answer_calls(const struct gush_app *app, uint64_t until_us)
         nap();
 }
 
+/* Requests that were read in part, or whose answer is on its way out. */
+static bool end_requests(struct gush_app *app, uint64_t until_us)
+{
+    while (!gush__app_doors_quiet(app)) {
+        if (gush_clock_mono_us() >= until_us)
+            return false;
+        nap();
+    }
+    return true;
+}
+
 /* The port at our end of the TCP connection |fd|; 0: it is none. */
 static uint16_t local_port(int fd)
 {
@@ -207,6 +219,7 @@ bool gush_app_drain(struct gush_app *app)
     close_doors(app);
     end_clients(app, until_us);
     bool in_time = left_ms(until_us) > 0 || live_clients(app) == 0;
+    in_time = end_requests(app, until_us) && in_time;
     uint64_t ms = left_ms(until_us);
     stop_server(app, app->uni_server, ms < LAST_CALLS ? ms : LAST_CALLS);
     return stop_server(app, app->api_server, left_ms(until_us)) && in_time;

@@ -201,6 +201,11 @@ size_t gush_front_connections(const struct gush_front *front)
     return front->guests_n + gush_h1_connections(front->h1) + gush_h2_connections(front->h2);
 }
 
+size_t gush_front_under_way(const struct gush_front *front)
+{
+    return gush_h1_under_way(front->h1) + gush_h2_connections(front->h2);
+}
+
 void gush_front_drain(struct gush_front *front)
 {
     gush_h1_drain(front->h1);

@@ -47,6 +47,8 @@ void gush_front_accept(void *arg, struct gush_loop *loop, int fd, const struct g
 
 /* Connections now, those that still open among them. */
 size_t gush_front_connections(const struct gush_front *front);
+/* What a drain waits for: HTTP/1 with a request under way, and HTTP/2. The loop's thread. */
+size_t gush_front_under_way(const struct gush_front *front);
 /* From now on connections end: HTTP/1 after the present response, HTTP/2 when those streams are
  * done that the client opened before it heard of it. */
 void gush_front_drain(struct gush_front *front);

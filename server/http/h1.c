@@ -287,6 +287,15 @@ size_t gush_h1_connections(const struct gush_h1 *h1)
     return h1->peers_n;
 }
 
+size_t gush_h1_under_way(const struct gush_h1 *h1)
+{
+    size_t n = 0;
+
+    for (const struct gush__h1_peer *p = h1->peers; p; p = p->next)
+        n += p->stage != H1_DONE && (p->stage != H1_HEAD || p->in != NULL);
+    return n;
+}
+
 void gush_h1_drain(struct gush_h1 *h1)
 {
     h1->draining = true;

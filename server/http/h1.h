@@ -44,6 +44,8 @@ void gush_h1_adopt(struct gush_h1 *h1, struct gush_conn *conn, struct gush_span 
 
 /* Connections now. The loop's thread, or after its end. */
 size_t gush_h1_connections(const struct gush_h1 *h1);
+/* Those of them with a request under way. The same threads. */
+size_t gush_h1_under_way(const struct gush_h1 *h1);
 /* From now on connections close after their present response, idle ones at once: for a drain. The
  * loop's thread. */
 void gush_h1_drain(struct gush_h1 *h1);
