@@ -6,6 +6,8 @@
 #include "server/base/buf.h"
 #include "server/base/mem.h"
 
+#include "server/engine/admission.h"
+
 #include "api/http/http.h"
 #include "server/app/app_priv.h"
 #include "transports/http_stream/http_stream.h"
@@ -43,15 +45,40 @@ static void debug_live(void *arg, struct gush_exchange *s, const struct gush_htt
     gush_buf_fini(&b);
 }
 
+/* Nothing but a connection that is open then: what a client warms up with. */
+static void init(void *arg, struct gush_exchange *s, const struct gush_http_request *request,
+                 struct gush_span body)
+{
+    struct gush_app *app = arg;
+    struct gush_http_field fields[GUSH_CORS_FIELDS_MAX + 1] = {
+        {GUSH_SPAN_LIT("Content-Type"), GUSH_SPAN_LIT("application/json; charset=utf-8")}};
+
+    (void)body;
+    if (!gush_admission_try(app->node, gush_exchange_lane(s))) {
+        gush_exchange_respond(s, &(struct gush_http_response){.status = 503});
+        return;
+    }
+    size_t n = gush_cors_fields(app->cors, request, fields + 1);
+    gush_exchange_respond(
+        s, &(struct gush_http_response){
+               .status = 200, .fields = fields, .fields_n = n + 1, .body = GUSH_SPAN_LIT("{}")});
+}
+
 /* ---- tables --------------------------------------------------------------------------------- */
+
+/* |err| of adding what is at |path|, told. */
+static gush_err added(gush_err err, const char *path, char *message, size_t message_n)
+{
+    if (err == GUSH_OK)
+        return GUSH_OK;
+    snprintf(message, message_n, "two handlers on one path: \"%s\"", path);
+    return GUSH_ECONFIG;
+}
 
 static gush_err add(struct gush_router *router, const struct gush_route *route, char *message,
                     size_t message_n)
 {
-    if (gush_router_add(router, route) == GUSH_OK)
-        return GUSH_OK;
-    snprintf(message, message_n, "two handlers on one path: \"%s\"", route->path);
-    return GUSH_ECONFIG;
+    return added(gush_router_add(router, route), route->path, message, message_n);
 }
 
 static gush_err debug_routes(struct gush_app *app, char *message, size_t message_n)
@@ -100,20 +127,21 @@ static gush_err external_routes(struct gush_app *app, char *message, size_t mess
 
     if (c->uni_sse.enabled) {
         app->sse = gush_sse_new(app->node, app->cors);
-        if (gush_sse_route(app->sse, app->external) != GUSH_OK) {
-            snprintf(message, message_n, "two handlers on one path: \"%s\"",
-                     c->uni_sse.handler_prefix);
-            err = GUSH_ECONFIG;
-        }
+        err = added(gush_sse_route(app->sse, app->external), c->uni_sse.handler_prefix, message,
+                    message_n);
     }
     if (err == GUSH_OK && c->uni_http_stream.enabled) {
         app->http_stream = gush_http_stream_new(app->node, app->cors);
-        if (gush_http_push_route(app->http_stream, app->external) != GUSH_OK) {
-            snprintf(message, message_n, "two handlers on one path: \"%s\"",
-                     c->uni_http_stream.handler_prefix);
-            err = GUSH_ECONFIG;
-        }
+        err = added(gush_http_push_route(app->http_stream, app->external),
+                    c->uni_http_stream.handler_prefix, message, message_n);
     }
+    if (err == GUSH_OK && c->init.enabled)
+        err = add(app->external,
+                  &(struct gush_route){.path = c->init.handler_prefix,
+                                       .methods = GUSH_ROUTER_GET,
+                                       .handle = init,
+                                       .arg = app},
+                  message, message_n);
     if (err == GUSH_OK && c->demo.enabled) {
         struct gush_route route = gush__app_demo_route(app);
 
@@ -127,11 +155,8 @@ static gush_err api_routes(struct gush_app *app, char *message, size_t message_n
     struct gush_router *router = app->config->http_api.external ? app->external : app->internal;
 
     app->api_http = gush_api_http_new(app->node, app->lanes, app->loops_n);
-    if (gush_api_http_routes(app->api_http, router) == GUSH_OK)
-        return GUSH_OK;
-    snprintf(message, message_n, "two handlers on one path: \"%s\"",
-             app->config->http_api.handler_prefix);
-    return GUSH_ECONFIG;
+    return added(gush_api_http_routes(app->api_http, router), app->config->http_api.handler_prefix,
+                 message, message_n);
 }
 
 gush_err gush__app_routes(struct gush_app *app, char *message, size_t message_n)
