@@ -17,6 +17,10 @@
 
 #include "server/app/app_priv.h"
 
+/* Of HTTP requests under way. */
+#define NOT_COUNTED SIZE_MAX /* nobody has asked */
+#define COUNTING    (SIZE_MAX - 1)
+
 /* Where to say what went wrong. */
 struct failure {
     char *message;
@@ -396,9 +400,6 @@ void gush__app_doors_close(struct gush__app_loop *l)
 }
 
 /* ---- under way ------------------------------------------------------------------------------- */
-
-#define NOT_COUNTED SIZE_MAX /* nobody has asked */
-#define COUNTING    (SIZE_MAX - 1)
 
 static void count_under_way(struct gush_loop *loop, void *arg)
 {
