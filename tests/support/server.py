@@ -15,6 +15,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -115,8 +116,21 @@ def environment(extra=None):
     return env
 
 
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path, timeout=10):
+        super().__init__("localhost", timeout=timeout)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
 class Server:
-    def __init__(self, config=None, env=None, base=None):
+    def __init__(self, config=None, env=None, base=None, wants=None):
         self.config = merged(BASE_CONFIG if base is None else base, config or {})
         self.env = dict({"GUSH_HTTP_SERVER_PORT": "0", "GUSH_GRPC_API_PORT": "0",
                          "GUSH_UNI_GRPC_PORT": "0"}, **(env or {}))
@@ -124,7 +138,9 @@ class Server:
         self.log_path = self.directory / "stderr"
         self.config_path = self.directory / "config.json"
         self.process = None
-        self.ports = {}
+        self.wants = wants or {name for name in LISTENERS
+                               if name == "http" or self.config.get(name, {}).get("enabled")}
+        self.ports = {}  # by listener: the first one's
         self.keeps_streams = False
         self._channels = []
 
@@ -136,18 +152,21 @@ class Server:
             self.process = subprocess.Popen(
                 [BINARY, "-c", self.config_path], cwd=self.directory, env=environment(self.env),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wanted = {name for name in LISTENERS
-                  if name == "http" or self.config.get(name, {}).get("enabled")}
 
         def listening():
             if self.process.poll() is not None:
                 raise AssertionError(f"gush ended at start:\n{self.log()}")
-            self.ports = {line["listener"]: line["port"] for line in self.log_lines()
-                          if line.get("message") == "listening"}
-            return wanted <= set(self.ports)
+            lines = self.listening()
+            self.ports = {line["listener"]: line["port"] for line in reversed(lines)
+                          if "port" in line}
+            return self.wants <= {line["listener"] for line in lines}
 
-        wait_until(listening, START_TIMEOUT_S, f"listeners {wanted}")
+        wait_until(listening, START_TIMEOUT_S, f"listeners {self.wants}")
         return self
+
+    def listening(self):
+        """What the log says of each listener; "path" instead of "port" for a unix socket."""
+        return [line for line in self.log_lines() if line.get("message") == "listening"]
 
     def stop(self, number=signal.SIGTERM):
         """Ends the server and judges it."""
@@ -193,9 +212,23 @@ class Server:
                 lines.append(decoded)
         return lines
 
-    def http(self, method, path, body=None, headers=None):
+    def http(self, method, path, body=None, headers=None, port=None):
         """(status, headers, body)"""
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports["http"], timeout=10)
+        return self.answer(
+            http.client.HTTPConnection("127.0.0.1", port or self.ports["http"], timeout=10),
+            method, path, body, headers)
+
+    def internal(self, method, path, body=None, headers=None):
+        """The same where the operator's endpoints are."""
+        section = self.config["http_server"]
+        if "http_internal" not in self.ports and section.get("internal_unix_socket"):
+            connection = UnixConnection(section["internal_unix_socket"])
+            return self.answer(connection, method, path, body, headers)
+        port = self.ports.get("http_internal", self.ports.get("http"))
+        return self.http(method, path, body, headers, port)
+
+    @staticmethod
+    def answer(connection, method, path, body=None, headers=None):
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
@@ -204,7 +237,7 @@ class Server:
             connection.close()
 
     def live(self):
-        status, _, body = self.http("GET", "/debug/live")
+        status, _, body = self.internal("GET", "/debug/live")
         assert status == 200, body
         return json.loads(body)
 
