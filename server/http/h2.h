@@ -25,6 +25,8 @@
 #include "server/http/limits.h"
 #include "server/http/router.h"
 
+#define GUSH_H2_BODIES_MAX ((size_t)8 << 20)
+
 struct gush_access_log;
 struct gush_conn;
 struct gush_forwarded;
