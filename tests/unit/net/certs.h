@@ -28,7 +28,8 @@ static inline void certs_take(BIO *from, char *out)
     BIO_free(from);
 }
 
-/* |issuer| NULL: its own, an authority. |until_s| from now, negative: it has ended. */
+/* |issuer| NULL: its own, an authority. |until_s| from now, negative: it has ended. A key that is
+ * there already is used. */
 static inline void certs_make(struct certs_pair *p, const char *name,
                               const struct certs_pair *issuer, long until_s)
 {
@@ -36,7 +37,8 @@ static inline void certs_make(struct certs_pair *p, const char *name,
     X509_NAME *subject;
     BIO *out;
 
-    p->pkey = EVP_EC_gen("P-256");
+    if (p->pkey == NULL)
+        p->pkey = EVP_EC_gen("P-256");
     p->x509 = X509_new();
     assert_non_null(p->pkey);
     assert_int_equal(X509_set_version(p->x509, X509_VERSION_3), 1);
