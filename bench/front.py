@@ -68,7 +68,8 @@ def fanbench(pid, kind, arguments, addresses):
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if run.returncode not in (0, 3):
         raise SystemExit(f"fanbench ended with {run.returncode}")
-    return json.loads(run.stdout), run.returncode == 0
+    figures = json.loads(run.stdout)
+    return figures.get("metrics", figures), run.returncode == 0
 
 
 def once(kind, arguments):
