@@ -50,7 +50,8 @@ export GUSH_GRPC_API_PORT=${GUSH_GRPC_API_PORT:-10000}
 export GUSH_UNI_GRPC_PORT=${GUSH_UNI_GRPC_PORT:-11000}
 # A key for this run only: nobody else on this machine can publish into the demo.
 GUSH_GRPC_API_KEY=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-export GUSH_GRPC_API_KEY
+GUSH_HTTP_API_KEY=$GUSH_GRPC_API_KEY
+export GUSH_GRPC_API_KEY GUSH_HTTP_API_KEY
 
 gush=$repository/build/release/gush
 gush_log=$log_dir/gush.log
@@ -209,8 +210,10 @@ feeder_pid=$!
 cat <<END
 
     Page        http://127.0.0.1:$http_port/
-    gRPC API    127.0.0.1:$api_port   (key of this run: $GUSH_GRPC_API_KEY)
+    HTTP API    http://127.0.0.1:$http_port/api
+    gRPC API    127.0.0.1:$api_port
     gRPC stream 127.0.0.1:$uni_port
+    API key     $GUSH_GRPC_API_KEY   (of this run)
     Logs        $log_dir
 
     Publishing this machine's metrics to channel metrics:host five times a second.
