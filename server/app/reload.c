@@ -2,7 +2,6 @@
  * wrong with it, it is told and nothing changes. If all is well, certificates are looked at once
  * more, so that renewed ones are shown from the next connection on; what else differs from the
  * running configuration is told key by key, because it takes a restart. */
-#include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 
@@ -29,11 +28,10 @@ static void refresh_certificates(const struct gush_app *app)
 {
     struct gush_tls *all[] = {app->http_tls.pems, app->http_internal_tls.pems, app->api_tls.tls,
                               app->uni_tls.tls};
-    uint64_t now_ms = gush_clock_mono_us() / 1000;
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i])
-            gush_tls_refresh(all[i], now_ms + GUSH_TLS_LOOK_MS);
+            gush_tls_refresh(all[i], 0);
 }
 
 static void count(const struct gush_app *app, uint32_t result)

@@ -300,7 +300,7 @@ uint64_t gush_tls_refresh(struct gush_tls *tls, uint64_t now_ms)
     uint64_t edition;
 
     gush_mutex_lock(&tls->mutex);
-    if (tls->looked_ms == 0 || now_ms >= tls->looked_ms + GUSH_TLS_LOOK_MS) {
+    if (now_ms == 0 || tls->looked_ms == 0 || now_ms >= tls->looked_ms + GUSH_TLS_LOOK_MS) {
         tls->looked_ms = now_ms;
         look(tls);
     }

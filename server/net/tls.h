@@ -38,8 +38,8 @@ GUSH_MUST_USE gush_err gush_tls_new(const struct gush_tls_options *options, stru
                                     char *message, size_t message_n);
 void gush_tls_free(struct gush_tls *tls);
 
-/* Looks at the files if it is time to. Returns which edition is current, from 1: it grows when the
- * contents changed. */
+/* Looks at the files if it is time to, or at once: |now_ms| 0. Returns which edition is current,
+ * from 1: it grows when the contents changed. */
 uint64_t gush_tls_refresh(struct gush_tls *tls, uint64_t now_ms);
 /* Copies of the current edition. */
 struct gush_tls_pems gush_tls_get(struct gush_tls *tls);
