@@ -245,6 +245,7 @@ gush_err gush_listener_open_gated(struct gush_loop *loop, int fd, struct gush_ga
     return err;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the seventh only says how many seats there are */
 gush_err gush_listener_open_dealing(struct gush_loop *loop, int fd, struct gush_gate *gate,
                                     gush_listener_fn *on_accept,
                                     const struct gush_listener_seat *seats, size_t seats_n,

@@ -269,11 +269,12 @@ static void closing_at_once(void **state)
 static void then_a_handshake(void **state)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    static const char header[] = BINARY;
     SSL *ssl = SSL_new(context);
 
     (void)state;
-    for (size_t i = 0; i < sizeof(BINARY) - 1; i++)
-        wire_send_n(&w, BINARY + i, 1);
+    for (size_t i = 0; i < sizeof(header) - 1; i++)
+        wire_send_n(&w, header + i, 1);
     SSL_set_fd(ssl, w.fd);
     assert_int_equal(SSL_connect(ssl), 1);
     AWAIT(world.open_n == 1);

@@ -20,6 +20,11 @@ static gush_err parse(struct gush_span in, struct gush_proxy *out)
     return err;
 }
 
+static void put(uint8_t *at, struct gush_span bytes)
+{
+    memcpy(at, bytes.p, bytes.n);
+}
+
 static void refuse(struct gush_span in, gush_err want)
 {
     struct gush_proxy out;
@@ -109,12 +114,12 @@ static void a_line_has_107_bytes_at_most(void **state)
 
     (void)state;
     memset(line, 'x', sizeof(line));
-    memcpy(line, "PROXY UNKNOWN ", 14);
+    put(line, GUSH_SPAN_LIT("PROXY UNKNOWN "));
     refuse(gush_span_of(line, 107), GUSH_ELIMIT);
     refuse(gush_span_of(line, 200), GUSH_ELIMIT);
-    memcpy(line + 106, "\r\n", 2);
+    put(line + 106, GUSH_SPAN_LIT("\r\n"));
     refuse(gush_span_of(line, 108), GUSH_ELIMIT);
-    memcpy(line + 105, "\r\n", 2);
+    put(line + 105, GUSH_SPAN_LIT("\r\n"));
     assert_false(accept(gush_span_of(line, 107)).named);
 }
 
@@ -167,7 +172,7 @@ static void binaries_are_bounded(void **state)
     refuse(V2("\x20\x00\xff\xff"), GUSH_ELIMIT);
     in[14] = 2;
     in[15] = 0x18;
-    memcpy(in + 16, "\x7f\0\0\x01\x7f\0\0\x02\x12\x34\0\x50", 12);
+    put(in + 16, GUSH_SPAN_LIT("\x7f\0\0\x01\x7f\0\0\x02\x12\x34\0\x50"));
     names(accept(gush_span_of(in, sizeof(in))), "127.0.0.1:4660");
 }
 
