@@ -7,6 +7,7 @@
 #include "server/http/h2_priv.h"
 
 #define WINDOW_BYTES (1 << 20) /* of a connection: it never waits, only streams do */
+#define LINGER_MS    1000      /* for a client to stop a body that nobody wants */
 #define DRAIN_MS     1000      /* for the answer to a ping behind the first GOAWAY */
 #define ACKS_MAX     200       /* that wait for a peer who does not read */
 #define SETTINGS_MAX 32        /* in one frame of the peer */
@@ -71,9 +72,11 @@ void gush__h2_stage(struct gush__h2_stream *s, enum gush__h2_stage stage)
 
     p->collecting_n -= s->stage == H2_BODY;
     p->ending_n -= s->stage == H2_ENDING;
+    p->lingering_n -= s->stage == H2_LINGERING;
     s->stage = (uint8_t)stage;
     p->collecting_n += stage == H2_BODY;
     p->ending_n += stage == H2_ENDING;
+    p->lingering_n += stage == H2_LINGERING;
     s->since_ms = (uint32_t)now_of(p);
 }
 
@@ -115,7 +118,7 @@ static void settle_stream(struct gush__h2_stream *s)
         if (s->stage == H2_STREAMING)
             s->exchange.events->on_sent(s->exchange.user);
     }
-    if (s->stage == H2_GONE)
+    if (s->stage == H2_GONE || s->stage == H2_LINGERING)
         tell_closed(s);
     if (s->closed && !s->due)
         stream_free(s);
@@ -216,6 +219,8 @@ void gush__h2_watch_time(struct gush__h2_session *p)
         sooner(&due_ms, now_ms + limits->body_ms);
     if (p->ending_n || p->rest)
         sooner(&due_ms, now_ms + limits->response_ms);
+    if (p->lingering_n)
+        sooner(&due_ms, now_ms + LINGER_MS);
     if (p->drained && !p->parting)
         sooner(&due_ms, now_ms + DRAIN_MS);
     if (due_ms == 0 || (p->timer_ms && p->timer_ms <= due_ms))
@@ -228,17 +233,19 @@ void gush__h2_watch_time(struct gush__h2_session *p)
 static void judge_stream(struct gush__h2_stream *s, uint32_t now_ms, uint64_t *wait_ms)
 {
     const struct gush_http_limits *limits = &s->session->h2->options.limits;
-    uint32_t limit_ms = s->stage == H2_BODY ? limits->body_ms : limits->response_ms;
+    uint32_t limit_ms = s->stage == H2_BODY     ? limits->body_ms
+                        : s->stage == H2_ENDING ? limits->response_ms
+                                                : LINGER_MS;
     uint32_t passed_ms = now_ms - s->since_ms;
 
-    if (s->stage != H2_BODY && s->stage != H2_ENDING)
+    if (s->stage != H2_BODY && s->stage != H2_ENDING && s->stage != H2_LINGERING)
         return;
     if (passed_ms < limit_ms)
         sooner(wait_ms, limit_ms - passed_ms);
     else if (s->stage == H2_BODY)
         gush__h2_give_up_body(s);
     else
-        gush__h2_break(s, NGHTTP2_CANCEL);
+        gush__h2_break(s, s->stage == H2_ENDING ? NGHTTP2_CANCEL : NGHTTP2_NO_ERROR);
 }
 
 /* The socket takes nothing, and no engine watches over what waits behind it. */
@@ -427,6 +434,7 @@ void gush_h2_adopt(struct gush_h2 *h2, struct gush_conn *conn, struct gush_span 
     h2->sessions_n++;
     p->idle_ms = now_of(p);
     gush_h2_toll_init(&p->toll, p->idle_ms);
+    gush_h2_frames_init(&p->frames);
     int rv = nghttp2_session_server_new3(&p->ng, h2->callbacks, p, h2->option, &mem);
     GUSH_ASSERT(rv == 0);
     gush_conn_hand_over(conn, &h2_conn_ops, p);

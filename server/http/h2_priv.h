@@ -19,6 +19,7 @@
 #include "server/http/access_log.h"
 #include "server/http/exchange.h"
 #include "server/http/h2.h"
+#include "server/http/h2_frames.h"
 #include "server/http/h2_toll.h"
 
 #define gush_h2_MAGIC          GUSH_MAGIC('h', '2', 's', 'v')
@@ -28,6 +29,7 @@
 /* Of one write. What has been asked of nghttp2 is at most one frame more. */
 #define GUSH__H2_GATHER_BYTES ((size_t)48 * 1024)
 #define GUSH__H2_FRAME_BYTES  ((size_t)16 * 1024) /* a frame's payload, at most */
+#define GUSH__H2_PAST_MAX     16                  /* closed streams that are remembered */
 #define GUSH__H2_COPY_BYTES   1024 /* copying this is cheaper than another part of a write */
 
 /* What a stream has from its first HEADERS until its handler was called. */
@@ -54,6 +56,7 @@ enum gush__h2_stage {
     H2_ANSWERING, /* the handler has it */
     H2_STREAMING, /* a streaming response has begun */
     H2_ENDING,    /* the response is complete, but not out */
+    H2_LINGERING, /* all was said; the client may stop sending by itself, for a while */
     H2_GONE       /* nothing is to be said any more */
 };
 
@@ -69,7 +72,7 @@ struct gush__h2_stream {
     bool due;           /* in session->due */
     bool closed;        /* nghttp2 forgot it */
     bool told;          /* on_closed was called */
-    bool broken;        /* we broke it off */
+    bool broken;        /* by a reset of ours */
     uint16_t status;
     uint32_t sent_n;   /* of the burst under way */
     uint32_t own_at;   /* of |own|: what was gathered */
@@ -97,7 +100,7 @@ struct gush__h2_session {
     struct gush_work flush;
     struct gush_bytes *rest; /* made and not taken by the socket */
     uint32_t rest_at;
-    uint32_t streams_n, collecting_n, ending_n;
+    uint32_t streams_n, collecting_n, ending_n, lingering_n;
     struct gush__h2_stream *streams, *due;
     struct gush__h2_session *next, **pprev; /* of h2->sessions */
     struct gush__h2_request *head;          /* HEADERS under way */
@@ -106,6 +109,10 @@ struct gush__h2_session {
     uint64_t timer_ms;                      /* when the connection's timer fires; 0: never */
     uint64_t idle_ms, head_ms, stuck_ms;    /* since when: no stream; |head|; |rest| */
     struct gush_h2_toll toll;
+    struct gush_h2_frames frames;
+    uint32_t last_id;                 /* of the streams that the client opened */
+    uint32_t past[GUSH__H2_PAST_MAX]; /* streams that are closed; see gush__h2_remember */
+    uint8_t past_n;                   /* where the next one goes */
 };
 
 struct gush_h2 {
@@ -154,6 +161,8 @@ void gush__h2_settle(struct gush__h2_session *p);
 /* ---- h2_read.c ------------------------------------------------------------------------------ */
 
 void gush__h2_read_callbacks(nghttp2_session_callbacks *callbacks);
+/* |id| is closed, |by_us|: frames for it may still be on their way. */
+void gush__h2_remember(struct gush__h2_session *p, int32_t id, bool by_us);
 void gush__h2_read(struct gush__h2_session *p, struct gush_span bytes);
 /* The body does not come in time. */
 void gush__h2_give_up_body(struct gush__h2_stream *s);

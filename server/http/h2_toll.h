@@ -6,9 +6,6 @@
  * brings points back, since a busy client answers it with window updates, pings and the occasional
  * reset; and so does time. Who has no points left is asked to calm down, and goes.
  *
- * Frames are told apart here, by their first nine bytes and before anything else is done with them,
- * so that none is missed.
- *
  * Owner     the connection            Thread  its own; no state but the struct
  * Limits    GUSH_H2_TOLL_POINTS at once, GUSH_H2_TOLL_PER_S of them in the long run
  * spec      RFC 9113 section 10.5 */
@@ -19,11 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/http/h2_frames.h"
+
 #define GUSH_H2_TOLL_POINTS 4000
 #define GUSH_H2_TOLL_PER_S  200
 
 /* What a frame of the peer costs. */
-#define GUSH_H2_TOLL_REQUEST      5
+#define GUSH_H2_TOLL_HEADERS      5
 #define GUSH_H2_TOLL_TINY_DATA    2 /* less than GUSH_H2_TOLL_TINY bytes, and more will follow */
 #define GUSH_H2_TOLL_EMPTY        10
 #define GUSH_H2_TOLL_RESET        10 /* by whomever: the peer asked for it */
@@ -39,22 +38,16 @@
 #define GUSH_H2_TOLL_SERVED 20
 
 struct gush_h2_toll {
-    int32_t points;
-    uint32_t left;      /* of the present frame's payload, or of the preface */
+    int32_t points;     /* below 0: used up */
     uint64_t filled_ms; /* up to when time was counted */
-    uint8_t head[9];
-    uint8_t head_n;
 };
 
-/* A connection that begins with the client's preface. */
 void gush_h2_toll_init(struct gush_h2_toll *t, uint64_t now_ms);
-/* Counts the frames that begin in these bytes. False: the points are used up. */
-bool gush_h2_toll_bytes(struct gush_h2_toll *t, uint64_t now_ms, const uint8_t *p, size_t n);
-/* |points| more were spent. */
-static inline void gush_h2_toll_charge(struct gush_h2_toll *t, int32_t points)
-{
-    t->points -= points;
-}
+/* Time has passed. */
+void gush_h2_toll_pass(struct gush_h2_toll *t, uint64_t now_ms);
+void gush_h2_toll_frame(struct gush_h2_toll *t, const struct gush_h2_frame *frame);
+/* A stream was reset by us because of what the peer did. */
+void gush_h2_toll_reset(struct gush_h2_toll *t);
 
 /* A frame was sent that the peer had asked for. */
 static inline void gush_h2_toll_served(struct gush_h2_toll *t)

@@ -88,16 +88,21 @@ static int on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t
     return h2->gathered_n >= GUSH__H2_GATHER_BYTES ? NGHTTP2_ERR_PAUSE : 0;
 }
 
-/* A response that ends before its request: the rest of that is not wanted. */
+/* A response that ends before its request waits a while for the client to see it, as a reset may
+ * make it forget what it has read. */
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
     struct gush__h2_session *p = GUSH_CAST(gush__h2_session, arg);
     struct gush__h2_stream *s;
 
-    if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR) {
+    if (frame->hd.type == NGHTTP2_RST_STREAM) {
         s = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
         if (s == NULL || !s->broken)
-            gush_h2_toll_charge(&p->toll, GUSH_H2_TOLL_RESET);
+            gush_h2_toll_reset(&p->toll);
+        if (s)
+            s->broken = true;
+        else
+            gush__h2_remember(p, frame->hd.stream_id, true);
         return 0;
     }
     if (frame->hd.type == NGHTTP2_HEADERS)
@@ -106,8 +111,10 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
         !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;
     s = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
-    if (s && !s->body_over)
-        return nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+    if (s && s->stage == H2_ENDING && !s->body_over) {
+        gush__h2_stage(s, H2_LINGERING);
+        gush__h2_due(s);
+    }
     return 0;
 }
 
