@@ -10,6 +10,7 @@ Exit 3 if anything was lost."""
 import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import servers
 
 FANBENCH = pathlib.Path(os.environ.get("FANBENCH", "fanbench"))
 LIMITD = pathlib.Path(os.environ.get("LIMITD", FANBENCH.parent / "limitd/limitd"))
+LONGEST_S = 300  # of one run
 CPU, API_CPU = "server_cpu_us_per_delivery", "server_cpu_us_per_publish"
 
 FANOUT = ["fanout", "--n", "1000", "--rate", "20", "--size", "128", "--pub", "http"]
@@ -65,7 +67,7 @@ def config(kind):
 def fanbench(pid, kind, arguments, addresses):
     command = servers.prefix(1) + [str(FANBENCH), *arguments, "--json", "--pid", str(pid),
                                    "--label", kind, *addresses]
-    run = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=LONGEST_S)
     if run.returncode not in (0, 3):
         raise SystemExit(f"fanbench ended with {run.returncode}")
     figures = json.loads(run.stdout)
@@ -109,6 +111,7 @@ def measure(name, rounds, out):
 
 def main():
     words = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers end with us
     if "--list" in words or "--help" in words:
         sys.exit(__doc__ + "\n\n" + "\n".join(ROWS))
     rounds = 3
