@@ -8,6 +8,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+import certs
 import tokens
 from browser import Browser, severe
 from proxy import CutProxy
@@ -31,7 +32,7 @@ TOUCH = 40  # pixels a finger needs at least, in height
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
-    with Browser(tmp_path_factory.mktemp("browser")) as one:
+    with Browser(tmp_path_factory.mktemp("browser"), "--ignore-certificate-errors") as one:
         yield one
 
 
@@ -56,10 +57,11 @@ def gush(start):
 
 
 class Workbench:
-    def __init__(self, driver, server, port=None, channels=(STREAM,), transport="uni_sse", **more):
+    def __init__(self, driver, server, port=None, channels=(STREAM,), transport="uni_sse",
+                 scheme="http", **more):
         self.driver, self.server = driver, server
         query = [("transport", transport), *(("channel", name) for name in channels), *more.items()]
-        self.origin = f"http://127.0.0.1:{port or server.ports['http']}"
+        self.origin = f"{scheme}://127.0.0.1:{port or server.ports['http']}"
         driver.get(f"{self.origin}/#{urllib.parse.urlencode(query)}")
 
     def run(self, script, *arguments):
@@ -72,8 +74,9 @@ class Workbench:
         try:
             return wait_until(condition, timeout_s, what)
         except AssertionError:
-            raise AssertionError(f"{what}: {self.gush()} {self.text('body')[:3000]} "
-                                 f"{self.driver.get_log('browser')}") from None
+            raise AssertionError(
+                f"{what}: {self.gush()} {self.text('#trouble')} {self.text('#positions')} "
+                f"{self.text('#happened')} {self.driver.get_log('browser')}") from None
 
     def wait_state(self, state, timeout_s=20):
         self.wait(lambda: self.gush()["state"] == state, state, timeout_s)
@@ -144,8 +147,8 @@ def recovers(page, proxy, publish):
 def test_each_transport(gush, open_page, transport):
     """Connects, shows what is published and the position, and comes back after a cut."""
     with CutProxy(gush.ports["http"]) as proxy:
-        page = open_page(gush, port=proxy.port, transport=transport).wait_state("connected")
-        page.check_console()
+        page = open_page(gush, port=proxy.port, transport=transport, back="position")
+        page.wait_state("connected").check_console()
         page.wait(lambda: page.position()[0::2] == ("0", "ready"), "the position")
         for n in range(3):
             epoch = gush.publish(STREAM, b'{"n":%d}' % n).epoch
@@ -213,6 +216,56 @@ def test_server_side_subscriptions_of_a_token(gush, open_page):
     gush.publish(STREAM, b"1")
     page.wait(lambda: page.published() == [(1, "1")], "the publication")
     assert "ey" not in page.driver.current_url
+
+
+# ---- HTTP/2
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    authority = certs.Authority(tmp_path_factory.mktemp("certs"), "ours")
+    return authority.issue("server", names=["127.0.0.1"])
+
+
+@pytest.fixture
+def gush_h2(start, certificate):
+    """TLS on the page's port; what the tests look at is on another one, in clear text."""
+    cert, key = certificate
+    return start(dict(CONFIG, http_server={
+        "tls": {"enabled": True, "cert_pem": str(cert), "key_pem": str(key)},
+        "tls_external": True, "internal_port": "0"}))
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_each_transport_over_h2(gush_h2, open_page, transport):
+    page = open_page(gush_h2, scheme="https", transport=transport).wait_state("connected")
+    gush_h2.publish(STREAM, b"1")
+    page.wait(lambda: page.published() == [(1, "1")], "the publication")
+    assert page.run("return performance.getEntriesByType('navigation')[0].nextHopProtocol") == "h2"
+    page.check_console()
+
+
+def test_many_event_sources_of_one_page(gush_h2, open_page):
+    """More than the six connections that a browser gives an origin over HTTP/1.1."""
+    page = open_page(gush_h2, scheme="https", channels=[]).wait_state("connected")
+    page.run("""
+        const url = "/connection/uni_sse?cf_connect=" +
+                    encodeURIComponent('{"subs":{"hist:page":{}}}');
+        window.heard = Array.from({length: 20}, () => []);
+        window.sources = heard.map(list => {
+            const source = new EventSource(url);
+            source.onmessage = event => list.push(JSON.parse(event.data));
+            return source;
+        });""")
+    page.wait(lambda: page.run("return heard.every(list => list.some(push => push.connect))"),
+              "20 EventSources are connected")
+    gush_h2.wait_clients(21)
+    for n in range(5):
+        gush_h2.publish(STREAM, b"%d" % n)
+    numbers = "return heard.map(list => list.filter(p => p.pub).map(p => p.pub.data))"
+    page.wait(lambda: page.run(numbers) == 20 * [[0, 1, 2, 3, 4]], "everybody has all five")
+    page.check_console()
+    page.run("sources.forEach(source => source.close())")
 
 
 # ---- the HTTP API
