@@ -1,4 +1,5 @@
 /* Batch: several commands in one request, one after the other or side by side. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "api/core/api_core_priv.h"
@@ -29,13 +30,17 @@ struct part {
     size_t in_reply; /* offset of the result's place */
 };
 
+/* Parts are answered on the home lane. When that has closed they are lost, on any thread and
+ * several at once; hence the atomics. */
 struct batch {
     struct gush_method_run *run;
     const GUSH__MESSAGE(BatchRequest) * request;
     GUSH__MESSAGE(BatchResponse) * response;
     struct part *parts;
-    size_t next, under_way, window;
-    bool starting, lost;
+    size_t next, window;
+    atomic_size_t under_way; /* parts, and one while the first are started: the last ends all */
+    atomic_bool lost;
+    bool starting;
 };
 
 /* What |command| asks for, or the error. NULL is what JSON calls null. */
@@ -56,21 +61,35 @@ static uint32_t choose(const GUSH__MESSAGE(Command) * command, struct part *part
     return GUSH_ERROR_METHOD_NOT_FOUND;
 }
 
-static void go_on(struct batch *b);
+static void start_more(struct batch *b);
+
+/* |b| may be gone behind this. */
+static void release(struct batch *b)
+{
+    if (atomic_fetch_sub(&b->under_way, 1) > 1)
+        return;
+    if (atomic_load(&b->lost))
+        gush__method_lost(b->run);
+    else
+        gush__method_done(b->run, b->response);
+}
 
 static void part_done(struct gush_method_run *run)
 {
     struct part *part = GUSH_CONTAINER(run, struct part, run);
     struct batch *b = part->batch;
 
-    b->under_way--;
-    if (run->lost)
-        b->lost = true;
-    else if (run->error != GUSH_ERROR_NONE)
+    if (run->lost) {
+        atomic_store(&b->lost, true);
+        release(b);
+        return;
+    }
+    if (run->error != GUSH_ERROR_NONE)
         part->reply->error = gush__method_error(run->arena, run->error);
     else
         memcpy((char *)part->reply + part->in_reply, &run->result, sizeof(run->result));
-    go_on(b);
+    start_more(b);
+    release(b);
 }
 
 static void start(struct batch *b, size_t i)
@@ -91,25 +110,21 @@ static void start(struct batch *b, size_t i)
         part->reply->error = gush__method_error(b->run->arena, error);
         return;
     }
-    b->under_way++;
+    atomic_fetch_add(&b->under_way, 1);
     gush_methods_run(&part->run);
 }
 
-/* Starts what may be started; a part that ends inside its own start comes back to this loop. */
-static void go_on(struct batch *b)
+/* Starts what may be started; a part that ends inside its own start comes back to this loop. The
+ * caller holds one of |under_way|, which takes no room in the window. */
+static void start_more(struct batch *b)
 {
     if (b->starting)
         return;
     b->starting = true;
-    while (b->next < b->request->n_commands && b->under_way < b->window && !b->lost)
+    while (b->next < b->request->n_commands && atomic_load(&b->under_way) <= b->window &&
+           !atomic_load(&b->lost))
         start(b, b->next++);
     b->starting = false;
-    if (b->under_way > 0)
-        return;
-    if (b->lost)
-        gush__method_lost(b->run);
-    else
-        gush__method_done(b->run, b->response);
 }
 
 static void batch_fini(struct gush_method_run *run)
@@ -142,5 +157,7 @@ void gush__method_batch(struct gush_method_run *run)
         b->response->replies[i] = gush_arena_message(a, GUSH__DESCRIPTOR(reply));
     run->state = b;
     run->fini = batch_fini;
-    go_on(b);
+    atomic_store(&b->under_way, 1); /* us */
+    start_more(b);
+    release(b);
 }

@@ -1,4 +1,5 @@
 /* Publish and Broadcast: one payload into one channel, or into many. */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "api/core/api_core_priv.h"
@@ -123,25 +124,28 @@ struct broadcast {
     struct gush_publish_call common;
     GUSH__MESSAGE(BroadcastResult) * result;
     char **channels;
-    size_t channels_n, next, under_way;
-    bool lost;
+    size_t channels_n, next;
+    /* Parts, and one while the first are started. Answers come to the home lane; when that has
+     * closed they are lost, on any thread and several at once. */
+    atomic_size_t under_way;
+    atomic_bool lost;
 };
 
 static void broadcast_next(struct broadcast *b, struct broadcast_slot *slot)
 {
     slot->index = b->next++;
-    b->under_way++;
+    atomic_fetch_add(&b->under_way, 1);
     slot->call = b->common;
     slot->call.channel = gush_span_str(b->channels[slot->index]);
     gush_publish(b->run->node, &slot->call);
 }
 
-static void broadcast_part_back(struct broadcast *b)
+/* |b| may be gone behind this. */
+static void broadcast_release(struct broadcast *b)
 {
-    b->under_way--;
-    if (b->under_way > 0)
+    if (atomic_fetch_sub(&b->under_way, 1) > 1)
         return;
-    if (b->lost)
+    if (atomic_load(&b->lost))
         gush__method_lost(b->run);
     else
         gush__method_done(b->run, b->result);
@@ -162,17 +166,17 @@ static void broadcast_part_done(struct gush_api_call *call)
         response->result = result_of(a, &slot->call);
     }
     b->result->responses[slot->index] = response;
-    if (b->next < b->channels_n && !b->lost)
+    if (b->next < b->channels_n && !atomic_load(&b->lost))
         broadcast_next(b, slot);
-    broadcast_part_back(b);
+    broadcast_release(b);
 }
 
 static void broadcast_part_lost(struct gush_api_call *call)
 {
     struct broadcast_slot *slot = GUSH_CONTAINER(call, struct broadcast_slot, call.call);
 
-    slot->broadcast->lost = true;
-    broadcast_part_back(slot->broadcast);
+    atomic_store(&slot->broadcast->lost, true);
+    broadcast_release(slot->broadcast);
 }
 
 void gush__method_broadcast(struct gush_method_run *run)
@@ -199,10 +203,10 @@ void gush__method_broadcast(struct gush_method_run *run)
     b->result->n_responses = n;
     b->result->responses = gush_arena_alloc(a, n, sizeof(b->result->responses[0]));
     slots = gush_arena_alloc(a, slots_n, sizeof(*slots));
-    b->under_way++; /* us: a closed lane loses letters while we still post */
-    for (size_t i = 0; i < slots_n && !b->lost; i++) {
+    atomic_store(&b->under_way, 1); /* us: a closed lane loses letters while we still post */
+    for (size_t i = 0; i < slots_n && !atomic_load(&b->lost); i++) {
         slots[i].broadcast = b;
         broadcast_next(b, &slots[i]);
     }
-    broadcast_part_back(b);
+    broadcast_release(b);
 }

@@ -1,7 +1,7 @@
 /* fixture: a real engine on one lane that the test turns, and requests run to their end.
  *
- * Namespaces: "hist" keeps 5 publications, "who" has presence, "json" wants JSON; the rest is
- * plain. Thread    one */
+ * Namespaces: "hist" and "any" keep 5 publications, "any" takes any bytes, "who" has presence,
+ * "json" wants JSON; the rest is plain. Thread    one */
 #ifndef GUSH_TEST_API_CORE_FIXTURE_H
 #define GUSH_TEST_API_CORE_FIXTURE_H
 
@@ -34,13 +34,15 @@
 #define API_INIT(member) centrifugal__centrifugo__api__##member##__init
 
 static const char fixture_json[] =
-    "{\"client\":{\"allow_anonymous_connect_without_token\":true},"
+    "{\"http_api\":{\"key\":\"k3y\"},\"client\":{\"allow_anonymous_connect_without_token\":true},"
     "\"channel\":{\"without_namespace\":{\"allow_subscribe_for_client\":true,"
     "\"allow_subscribe_for_anonymous\":true},"
     "\"namespaces\":[{\"name\":\"hist\",\"history_size\":5,\"history_ttl\":\"300s\"},"
     "{\"name\":\"who\",\"presence\":true,\"allow_subscribe_for_client\":true,"
     "\"allow_subscribe_for_anonymous\":true},"
-    "{\"name\":\"json\",\"publication_data_format\":\"json\"}]}}";
+    "{\"name\":\"json\",\"publication_data_format\":\"json\"},"
+    "{\"name\":\"any\",\"publication_data_format\":\"binary\",\"history_size\":5,"
+    "\"history_ttl\":\"300s\"}]}}";
 
 struct fixture {
     struct gush_config *config;
