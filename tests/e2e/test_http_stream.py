@@ -1,5 +1,5 @@
 """uni_http_stream, and what it shares with uni_sse: the endpoint, not the engine behind it."""
-import json
+import socket
 
 import pytest
 
@@ -9,8 +9,8 @@ from tokens import token
 
 STREAM = PATHS["uni_http_stream"]
 BOTH = ["uni_sse", "uni_http_stream"]
-VERSIONS = ["1.0", "1.1"]
-ON = {"uni_http_stream": {"enabled": True}}
+VERSIONS = ["1.0", "1.1", "2"]
+ON = {"uni_http_stream": {"enabled": True}, "uni_grpc": {"on_http_port": True}}
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def responses(enabled=True, **transforms):
     table = [{"code": int(name[1:]), "to": to} for name, to in transforms.items()]
     part = {"enabled": True, "connect_code_to_http_response": {"enabled": enabled,
                                                                "transforms": table}}
-    return {"uni_sse": part, "uni_http_stream": part}
+    return {"uni_sse": part, "uni_http_stream": part, "uni_grpc": {"on_http_port": True}}
 
 
 # ---- what is refused
@@ -48,9 +48,12 @@ def test_methods_of_sse(gush, method):
 @pytest.mark.parametrize("transport", BOTH)
 def test_bodies_over_the_limit(start, transport):
     server = start({name: {"enabled": True, "max_request_body_size": 100} for name in BOTH})
-    body = json.dumps({"data": "x" * 100})
-    code, headers, answer = server.http("POST", PATHS[transport], body)
-    assert (code, answer) == (413, b"") and headers["connection"] == "close"
+    with socket.create_connection(("127.0.0.1", server.ports["http"]), 10) as raw:
+        raw.sendall(f"POST {PATHS[transport]} HTTP/1.1\r\nHost: h\r\n"
+                    "Content-Length: 101\r\n\r\n{".encode())
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413 ") and b"Connection: close" in head and body == b""
     with Push(server.ports["http"], transport, method="POST", connect={}):
         pass
 
