@@ -1,4 +1,5 @@
 """Going down: in order, paced, and nobody loses what was accepted."""
+import http.client
 import shutil
 import signal
 import socket
@@ -197,6 +198,165 @@ def test_too_late_is_an_error(start):
         server.signal(signal.SIGTERM)
         assert server.process.wait(20) == 1
         assert "shutdown timeout reached" in server.log()
+    server.destroy()
+
+
+# ---- HTTP
+
+KEPT_ALIVE = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+HALF_A_REQUEST = (b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n")
+
+
+def connect(server):
+    return socket.create_connection(("127.0.0.1", server.ports["http"]), 10)
+
+
+def read_all(sock):
+    data = b""
+    try:
+        while more := sock.recv(65536):
+            data += more
+    except ConnectionResetError:
+        pass
+    return data
+
+
+def test_idle_connections_close_at_once(start):
+    """... those that had an answer, and those that never asked; nobody waits for them."""
+    server, crowd = draining(start)
+    with crowd, connect(server) as kept, connect(server) as silent:
+        kept.sendall(KEPT_ALIVE)
+        answer = b""
+        while not answer.endswith(b"{}"):
+            answer += kept.recv(65536)
+        server.signal(signal.SIGTERM)
+        assert kept.recv(1) == b"" and silent.recv(1) == b""
+        assert server.process.poll() is None, "the crowd is still being told"
+        crowd.read_until(lambda: all(reader.goodbye for reader in crowd.readers), 60)
+        server.check_exit()
+    server.destroy()
+
+
+def test_streams_of_http_end_properly(start):
+    server = start({"uni_http_stream": {"enabled": True}})
+    with connect(server) as lines, connect(server) as events:
+        body = b'{"subs":{"c":{}}}'
+        for sock, path in ((lines, b"uni_http_stream"), (events, b"uni_sse")):
+            sock.sendall(b"POST /connection/%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" %
+                         (path, len(body), body))
+        received = {lines: b"", events: b""}
+        for sock in received:
+            while b'"connect":' not in received[sock]:
+                received[sock] += sock.recv(65536)
+        server.publish("c", b'"last words"')
+        server.signal(signal.SIGTERM)
+        for sock in received:
+            text = received[sock] + read_all(sock)
+            assert b'"last words"' in text and b'"code":3001,"reason":"shutdown"' in text
+            assert text.endswith(b"\r\n0\r\n\r\n"), text[-60:]  # the body's proper end
+        server.check_exit()
+    server.destroy()
+
+
+def test_half_a_request_may_still_become_a_whole_one(start):
+    """Its body comes while the server goes: it is not carried out any more, but answered."""
+    server = start({"http_api": {"insecure": True}})
+    body = b'{"channel":"c","data":1}'
+    with connect(server) as sock:
+        sock.sendall(HALF_A_REQUEST % len(body) + body[:5])
+        wait_until(lambda: established(server) and not unread(server))
+        server.signal(signal.SIGTERM)
+        wait_until(lambda: "clients are told to go" in server.log())
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(0.5)
+        sock.sendall(body[5:])
+        answer = read_all(sock)
+        assert answer.startswith(b"HTTP/1.1 503 "), answer
+        assert b"\r\nconnection: close\r\n" in answer.lower()
+        server.check_exit()
+    server.destroy()
+
+
+def test_half_a_request_holds_it_up_until_the_timeout(start, tmp_path):
+    pid_file = tmp_path / "pid"
+    server = start({"http_api": {"insecure": True}, "shutdown": {"timeout": "1s"},
+                    "pid_file": str(pid_file)})
+    with connect(server) as sock:
+        sock.sendall(HALF_A_REQUEST % 10 + b"{")
+        wait_until(lambda: established(server) and not unread(server))
+        assert pid_file.exists()
+        server.signal(signal.SIGTERM)
+        assert server.process.wait(20) == 1
+        fatal = [line for line in server.log_lines() if line["level"] == "fatal"]
+        assert [line["message"] for line in fatal] == ["shutdown timeout reached"]
+        assert not pid_file.exists() and "Sanitizer" not in server.log()
+    server.destroy()
+
+
+def sockets(server):
+    """[(state, bytes that the server has not read), ...] of the connections to its HTTP port"""
+    found = []
+    with open("/proc/net/tcp") as table:
+        for line in list(table)[1:]:
+            fields = line.split()
+            if int(fields[1].split(":")[1], 16) == server.ports["http"]:
+                found.append((fields[3], int(fields[4].split(":")[1], 16)))
+    return found
+
+
+def established(server):
+    return any(state == "01" for state, _ in sockets(server))
+
+
+def unread(server):
+    return any(n for state, n in sockets(server) if state == "01")
+
+
+def test_http_calls_are_answered_or_refused(start):
+    """Callers on kept connections, one after the other: each call is answered, with 200 as long as
+    it is carried out, and every one of those reaches the subscriber before the goodbye."""
+    server = start({"http_api": {"insecure": True}})
+    stop, acknowledged, odd = threading.Event(), [], []
+
+    def publish():
+        connection = http.client.HTTPConnection("127.0.0.1", server.ports["http"], timeout=10)
+        while not stop.is_set():
+            number = next(numbers)
+            try:
+                connection.request("POST", "/api/publish",
+                                   b'{"channel":"hist:1","data":%d}' % number)
+                response = connection.getresponse()
+                response.read()
+            except (OSError, http.client.HTTPException):
+                break  # closed between two calls: this one was not read
+            if response.status == 200:
+                acknowledged.append(number)
+            elif response.status != 503:
+                odd.append(response.status)
+            if response.status != 200 or response.will_close:
+                break
+
+    numbers = iter(range(1, 1 << 30))
+    server.note_channel("hist:1")
+    with Sse(server.ports["http"], {"subs": {"hist:1": {}}}) as web:
+        threads = [threading.Thread(target=publish, daemon=True) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(acknowledged) > 50)
+        server.signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join(20)
+        stop.set()
+        heard = []
+        while True:
+            push = web.push()
+            if "disconnect" in push:
+                break
+            heard.append(push["pub"]["data"])
+        assert odd == []
+        assert push["disconnect"]["code"] == 3001
+        assert set(acknowledged) <= set(heard), set(acknowledged) - set(heard)
+        server.check_exit()
     server.destroy()
 
 
