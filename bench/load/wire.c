@@ -338,7 +338,7 @@ void load_wire_framer_fini(struct load_framer *f)
 static gush_err first_message(enum load_wire wire, struct gush_span s, struct gush_span *message,
                               size_t *used)
 {
-    static const struct gush_span field = GUSH_SPAN_INIT("data: ");
+    static const struct gush_span field = GUSH_SPAN_INIT("data: "), id = GUSH_SPAN_INIT("id: ");
     const uint8_t *end;
     uint32_t n;
 
@@ -352,8 +352,17 @@ static gush_err first_message(enum load_wire wire, struct gush_span s, struct gu
         *message = gush_span_of(s.p + 5, n);
         return s.n < *used ? GUSH_EMORE : GUSH_OK;
     }
-    if (s.n >= 2 && memcmp(s.p, "\r\n", 2) == 0) { /* the preamble: a message without a push */
+    /* The preamble, and the id of the event behind it: messages without a push. */
+    if (s.n >= 2 && memcmp(s.p, "\r\n", 2) == 0) {
         *used = 2;
+        *message = GUSH_SPAN_LIT("{}");
+        return GUSH_OK;
+    }
+    if (s.n >= id.n && memcmp(s.p, id.p, id.n) == 0) {
+        end = memchr(s.p, '\n', s.n);
+        if (end == NULL)
+            return GUSH_EMORE;
+        *used = (size_t)(end - s.p) + 1;
         *message = GUSH_SPAN_LIT("{}");
         return GUSH_OK;
     }

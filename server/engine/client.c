@@ -6,6 +6,7 @@
 #include "server/base/log.h"
 #include "server/base/mem.h"
 
+#include "server/codec/id_line.h"
 #include "server/codec/push_encode.h"
 #include "server/codec/reply_encode.h"
 
@@ -34,6 +35,8 @@ struct gush_client *gush_client_open(struct gush_node *node, struct gush_lane *l
                                      const struct gush_transport *transport, void *conn)
 {
     GUSH_ASSERT(transport->burst_n > 0 && transport->burst_n <= GUSH_BURST_MAX);
+    GUSH_ASSERT(!transport->marks ||
+                (transport->burst_n >= GUSH_MARKS_BURST_MIN && gush_id_line_in(transport->form)));
     struct gush_client *c = GUSH_NEW(struct gush_client);
 
     gush_lane_assert(lane);
@@ -152,6 +155,17 @@ static void cannot_travel(struct gush_client *c, gush_err err)
                            NULL);
 }
 
+static enum gush_outbox_flag flag_of(const struct gush_client *c,
+                                     const struct gush_subscription *sub,
+                                     const struct gush_delivery *d)
+{
+    if (d->kind != GUSH_DELIVERY_PUB)
+        return GUSH_OUTBOX_PLAIN;
+    if (sub->positioned)
+        return c->marks && d->offset > 0 ? GUSH_OUTBOX_MOVES : GUSH_OUTBOX_PLAIN;
+    return d->policy == GUSH_QUEUE_DISCONNECT ? GUSH_OUTBOX_PLAIN : GUSH_OUTBOX_DROPPABLE;
+}
+
 void gush__client_queue_delivery(struct gush_client *c, struct gush_subscription *sub,
                                  struct gush_delivery *d)
 {
@@ -163,12 +177,10 @@ void gush__client_queue_delivery(struct gush_client *c, struct gush_subscription
         cannot_travel(c, err);
         return;
     }
-    bool droppable =
-        d->kind == GUSH_DELIVERY_PUB && d->policy != GUSH_QUEUE_DISCONNECT && !sub->positioned;
     if (GUSH_BUG(GUSH_BUG_POSITIONED_FRAME_DROPPED) && d->kind == GUSH_DELIVERY_PUB &&
         c->out.n > c->out.flight_n + 2)
         return;
-    gush_outbox_put_delivery(&c->out, d, bytes->n, droppable, now_ms(c));
+    gush_outbox_put_delivery(&c->out, d, bytes->n, flag_of(c, sub, d), now_ms(c));
     gush__count(&stats(c)->deliveries, 1);
     after_put(c);
 }
@@ -180,16 +192,12 @@ static void count_own(const struct gush_client *c, enum gush_frame_label label, 
     gush_metrics_bump(&c->sent->bytes[label], gush_outbox_message_n(c->sent->framing, bytes_n));
 }
 
-static void queue_bytes(struct gush_client *c, gush_err err, struct gush_bytes *bytes,
-                        enum gush_frame_label label)
+static void queue_bytes(struct gush_client *c, struct gush_bytes *bytes,
+                        enum gush_frame_label label, enum gush_outbox_flag flag)
 {
-    if (err != GUSH_OK) {
-        cannot_travel(c, err);
-    } else {
-        count_own(c, label, bytes->n);
-        gush_outbox_put_bytes(&c->out, bytes, now_ms(c));
-        after_put(c);
-    }
+    count_own(c, label, bytes->n);
+    gush_outbox_put_bytes(&c->out, bytes, flag, now_ms(c));
+    after_put(c);
 }
 
 static enum gush_frame_label push_label(enum gush_push_kind kind)
@@ -209,11 +217,23 @@ static enum gush_frame_label push_label(enum gush_push_kind kind)
     return (enum gush_frame_label)labels[kind];
 }
 
+static bool changes_positions(enum gush_push_kind kind)
+{
+    return kind == GUSH_PUSH_CONNECT || kind == GUSH_PUSH_SUBSCRIBE ||
+           kind == GUSH_PUSH_UNSUBSCRIBE;
+}
+
 void gush__client_queue_push(struct gush_client *c, const struct gush_push *push)
 {
     struct gush_bytes *bytes = NULL;
     gush_err err = gush_push_encode(push, c->transport->form, &bytes);
-    queue_bytes(c, err, bytes, push_label(push->kind));
+    if (err == GUSH_OK)
+        queue_bytes(c, bytes, push_label(push->kind),
+                    c->transport->marks && changes_positions(push->kind) && gush_marks_change(c)
+                        ? GUSH_OUTBOX_MOVES
+                        : GUSH_OUTBOX_PLAIN);
+    else
+        cannot_travel(c, err);
     if (push->kind == GUSH_PUSH_UNSUBSCRIBE)
         gush__node_tally(
             c->node, c->lane, GUSH_METRIC_UNSUBSCRIBES,
@@ -224,10 +244,15 @@ void gush__client_queue_reply(struct gush_client *c, const struct gush_reply *re
 {
     struct gush_bytes *bytes = NULL;
     gush_err err = gush_reply_encode(reply, c->transport->form, &bytes);
-    queue_bytes(c, err, bytes,
+    if (err != GUSH_OK) {
+        cannot_travel(c, err);
+        return;
+    }
+    queue_bytes(c, bytes,
                 reply->kind == GUSH_REPLY_CONNECT   ? GUSH_FRAME_CONNECT
                 : reply->kind == GUSH_REPLY_PUBLISH ? GUSH_FRAME_PUBLISH
-                                                    : GUSH_FRAME_OTHER);
+                                                    : GUSH_FRAME_OTHER,
+                GUSH_OUTBOX_PLAIN);
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -239,15 +264,21 @@ static bool flush_once(struct gush_client *c)
 
     if (c->broken || c->out.flight_n > 0 || c->out.n == 0 || c->state == GUSH_CLIENT_CLOSED)
         return false;
-    size_t n = gush_outbox_frames(&c->out, c->transport->form, frames, c->transport->burst_n);
+    size_t n, entries_n;
+    if (c->marks) {
+        n = gush_marks_frames(c, frames, c->transport->burst_n, &entries_n);
+    } else {
+        n = gush_outbox_frames(&c->out, c->transport->form, frames, c->transport->burst_n);
+        entries_n = n;
+    }
     gush__count(&stats(c)->flushes, 1);
     gush_err err = c->transport->send(c->conn, frames, n);
     if (err == GUSH_OK) {
-        gush_outbox_pop(&c->out, n, c->sent);
+        gush_outbox_pop(&c->out, entries_n, c->sent);
         return c->out.n > 0;
     }
     if (err == GUSH_EAGAIN) {
-        gush_outbox_fly(&c->out, n);
+        gush_outbox_fly(&c->out, entries_n);
         gush__client_arm(c); /* the oldest entry now has a deadline */
     } else {
         c->broken = true;
@@ -304,6 +335,8 @@ void gush_client_on_sent(struct gush_client *c)
 
 size_t gush_client_flight(const struct gush_client *c, struct gush_frame *frames, size_t max)
 {
+    if (c->marks)
+        return gush_marks_again(c, frames, max);
     size_t n = c->out.flight_n < max ? c->out.flight_n : max;
     return gush_outbox_frames(&c->out, c->transport->form, frames, n);
 }
@@ -367,7 +400,7 @@ static bool end_run(struct gush_lane *lane, struct gush_work *work)
         /* A custom reason is UTF-8 or it is replaced: this cannot fail for want of valid JSON. */
         if (gush_push_encode(&push, c->transport->form, &bytes) == GUSH_OK) {
             count_own(c, GUSH_FRAME_PUSH_DISCONNECT, bytes->n);
-            gush_outbox_put_bytes(&c->out, bytes, now_ms(c));
+            gush_outbox_put_bytes(&c->out, bytes, GUSH_OUTBOX_PLAIN, now_ms(c));
         }
     }
     c->linger_due = now_ms(c) + LINGER_MS;
@@ -396,6 +429,7 @@ void gush_client_on_closed(struct gush_client *c)
     }
     gush__lane_leave(gush__lane_state(c->node, c->lane), c->ref.slot);
     gush_outbox_fini(&c->out);
+    gush_marks_free(c->marks);
     gush_bytes_unref(c->conn_info);
     gush_free(c->close_reason_own);
     gush__count(&stats(c)->clients, -1);

@@ -98,6 +98,7 @@ static void subscribed(struct gush_client *c, struct gush_client_plan *plan)
     p->publications = NULL;
     p->publications_n = 0;
     gush_client_plan_result(p, &r);
+    p->sub->told = true;
     gush__client_queue_push(c, &(struct gush_push){.kind = GUSH_PUSH_SUBSCRIBE,
                                                    .channel = p->channel,
                                                    .u.subscribe = {.recoverable = r.recoverable,

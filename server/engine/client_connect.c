@@ -231,8 +231,10 @@ static void queue_connect(struct gush_client *c, const struct gush_client_plan *
 {
     struct gush_sub_result *subs = gush_zalloc(plan->subs_n + 1, sizeof *subs);
 
-    for (size_t i = 0; i < plan->subs_n; i++)
+    for (size_t i = 0; i < plan->subs_n; i++) {
         gush_client_plan_result(plan->subs[i], &subs[i]);
+        plan->subs[i]->sub->told = true;
+    }
     queue_result(c, plan, subs);
     for (size_t i = 0; i < plan->subs_n; i++) {
         union {
@@ -305,6 +307,7 @@ static void connect_with(struct gush_client *c, struct gush_client_plan *plan,
     gush_buf_init(&personal, 1 << 16);
     if (enter_user(c, claims->user) && plan_token_subs(c, plan, claims) &&
         plan_personal(c, plan, &personal) && plan_request_subs(c, plan, request)) {
+        gush_marks_resume(c, plan, request->last_event_id);
         c->state = GUSH_CLIENT_CONNECTING;
         end_earlier(c);
         gush_client_plan_run(c, plan);

@@ -98,6 +98,13 @@ void gush_client_plan_position(struct gush_client_plan_sub *p, uint64_t offset,
     }
 }
 
+void gush_client_plan_lost(struct gush_client_plan_sub *p)
+{
+    p->recover = true;
+    p->since = 0;
+    p->since_epoch_odd = true;
+}
+
 /* ---- entering one channel -------------------------------------------------------------------- */
 
 static bool overridden(int8_t override, bool option)
@@ -210,7 +217,7 @@ static int64_t read_limit(const struct gush_client *c, const struct gush_client_
 {
     int64_t max = c->node->config->client.recovery_max_publication_limit;
 
-    if (!p->recover || !p->sub->recoverable)
+    if (!p->recover || !p->sub->recoverable || (p->since_epoch_odd && !wants_latest(p)))
         return 0;
     return wants_latest(p) ? 1 : max > 0 ? max : -1;
 }

@@ -22,7 +22,7 @@ struct gush_client_plan_sub {
     bool again;  /* it held too much once, and was read again */
     uint64_t since;
     struct gush_epoch since_epoch;
-    bool since_epoch_odd; /* longer than any epoch: it matches none */
+    bool since_epoch_odd; /* longer than any epoch, or not known: it matches none */
     /* the outcome */
     struct gush_bytes *data;
     bool recovered;
@@ -62,6 +62,8 @@ struct gush_client_plan_sub *gush_client_plan_find(const struct gush_client_plan
 /* Where the subscriber left off. */
 void gush_client_plan_position(struct gush_client_plan_sub *p, uint64_t offset,
                                struct gush_span epoch);
+/* Where he left off cannot be told: he will hear that he was not recovered. */
+void gush_client_plan_lost(struct gush_client_plan_sub *p);
 /* Enters every channel. May finish at once. */
 void gush_client_plan_run(struct gush_client *c, struct gush_client_plan *plan);
 /* What a reply says of |p|. |r|->publications is the caller's to free. */

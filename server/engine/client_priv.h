@@ -3,6 +3,7 @@
 #define GUSH_ENGINE_CLIENT_PRIV_H
 
 #include "server/engine/client.h"
+#include "server/engine/marks.h"
 #include "server/engine/node_priv.h"
 #include "server/engine/outbox.h"
 #include "server/engine/remote.h"
@@ -33,6 +34,7 @@ struct gush_client {
     struct gush_work flush, end;
     struct gush_timer timer; /* the earliest of the due times below */
     struct gush_outbox out;
+    struct gush_marks *marks;      /* NULL: it never had a position, or its transport has no ids */
     struct gush_outbox_sent *sent; /* the lane's, of its transport and framing */
     char id[36];
     bool broken, gone;
@@ -64,6 +66,7 @@ static inline struct gush_span gush_client_user(const struct gush_client *c)
 }
 
 uint64_t gush__client_queue_limit(const struct gush_client *c);
+/* |sub|'s position was moved by |d| before, if it has one. */
 void gush__client_queue_delivery(struct gush_client *c, struct gush_subscription *sub,
                                  struct gush_delivery *d);
 /* Encodes |push| in the client's form and queues it; a payload that cannot travel ends the client

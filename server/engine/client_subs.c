@@ -62,7 +62,10 @@ static void detach(struct gush_client *c, struct gush_subscription *sub)
 void gush__client_tell_unsubscribed(struct gush_client *c, struct gush_span channel)
 {
     struct gush_span why = gush_span_str(gush_unsubscribe_text(GUSH_UNSUBSCRIBE_SERVER));
+    struct gush_subscription *sub = channel.n ? gush__client_find_sub(c, channel) : NULL;
 
+    if (sub)
+        sub->told = false;
     gush__client_queue_push(c, &(struct gush_push){.kind = GUSH_PUSH_UNSUBSCRIBE,
                                                    .channel = channel,
                                                    .u.end = {GUSH_UNSUBSCRIBE_SERVER, why}});

@@ -4,6 +4,7 @@
 #include "server/base/mem.h"
 
 #include "server/engine/branch.h"
+#include "server/engine/marks.h"
 
 static atomic_uint_fast64_t live;
 
@@ -43,6 +44,7 @@ static void delivery_free(struct gush_delivery *d)
 {
     if (d->cache.drop)
         d->cache.drop(&d->cache);
+    gush_marks_letter_free(d->mark);
     gush_frames_unref(d->frames);
     atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
     gush_free(d);

@@ -15,6 +15,7 @@
 #include "server/engine/port_transport.h"
 
 struct gush_branch;
+struct gush_mark;
 
 enum gush_delivery_kind {
     GUSH_DELIVERY_PUB,
@@ -39,6 +40,7 @@ struct gush_delivery {
     uint32_t uses;     /* the lane's plain count */
     int cache_form;    /* form whose bytes |cache| was made of, -1 none */
     struct gush_frame_cache cache;
+    struct gush_mark *mark; /* NULL until somebody's position is told with it */
     void (*done)(struct gush_lane *lane, struct gush_delivery *d); /* DONE */
 };
 

@@ -439,6 +439,17 @@ bool gush_node_closed(const struct gush_node *node)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
+/* Without a secret ids are good for this process only. */
+static void event_id_key(struct gush_node *node)
+{
+    struct gush_span secret = gush_span_str(node->config->uni_sse.event_id_secret);
+    uint8_t random[16];
+
+    node->host->random(node->host->host, random, sizeof random);
+    gush_event_id_key_init(&node->event_ids,
+                           secret.n ? secret : gush_span_of(random, sizeof random));
+}
+
 struct gush_node *gush_node_new(const struct gush_node_options *o)
 {
     GUSH_ASSERT(o->lanes_n > 0 && o->lanes_n <= GUSH_LANES_MAX);
@@ -455,6 +466,7 @@ struct gush_node *gush_node_new(const struct gush_node_options *o)
     node->metrics = new_metrics(o);
     node->started_ms = gush__node_now_ms(node);
     gush__node_uuid(node, node->id);
+    event_id_key(node);
     gush_mutex_init(&node->doors_lock);
     gush_channel_table_init(&node->channels, node);
     gush_users_init(&node->users, &node->channels.hash_key, (unsigned)node->lanes_n);

@@ -6,6 +6,7 @@
 
 #include "server/engine/admission.h"
 #include "server/engine/channel.h"
+#include "server/engine/event_id.h"
 #include "server/engine/node.h"
 #include "server/engine/outbox.h"
 #include "server/engine/users.h"
@@ -56,6 +57,7 @@ struct gush_node {
     struct gush_metrics *metrics;
     atomic_bool closed;
     struct gush_admission admission;
+    struct gush_event_id_key event_ids; /* frozen */
     char id[36];
     uint64_t started_ms;
     struct gush_channel_table channels;

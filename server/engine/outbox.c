@@ -8,12 +8,23 @@
 #define KEEP_CAP   16 /* a larger ring is given back when the queue runs empty */
 #define OWN        ((uintptr_t)1)
 #define DROPPABLE  ((uintptr_t)2)
-#define SUPERSEDED ((uintptr_t)4) /* only while dropping */
+#define SUPERSEDED ((uintptr_t)4) /* with DROPPABLE, only while dropping */
+#define MOVES      ((uintptr_t)4) /* without DROPPABLE */
 #define FLAGS      (OWN | DROPPABLE | SUPERSEDED)
 
 static struct gush_outbox_entry *entry(const struct gush_outbox *q, uint32_t i)
 {
     return &q->ring[(q->head + i) & (q->cap - 1)];
+}
+
+static uintptr_t bits_of(enum gush_outbox_flag flag)
+{
+    return flag == GUSH_OUTBOX_DROPPABLE ? DROPPABLE : flag == GUSH_OUTBOX_MOVES ? MOVES : 0;
+}
+
+static bool moves(const struct gush_outbox_entry *e)
+{
+    return (e->what & (DROPPABLE | MOVES)) == MOVES;
 }
 
 static bool is_own(const struct gush_outbox_entry *e)
@@ -68,15 +79,44 @@ static void put(struct gush_outbox *q, uintptr_t what, uint32_t bytes_n, uint64_
 }
 
 void gush_outbox_put_delivery(struct gush_outbox *q, struct gush_delivery *d, uint32_t bytes_n,
-                              bool droppable, uint64_t now_ms)
+                              enum gush_outbox_flag flag, uint64_t now_ms)
 {
     gush_delivery_use(d);
-    put(q, (uintptr_t)d | (droppable ? DROPPABLE : 0), bytes_n, now_ms);
+    put(q, (uintptr_t)d | bits_of(flag), bytes_n, now_ms);
 }
 
-void gush_outbox_put_bytes(struct gush_outbox *q, struct gush_bytes *b, uint64_t now_ms)
+void gush_outbox_put_bytes(struct gush_outbox *q, struct gush_bytes *b, enum gush_outbox_flag flag,
+                           uint64_t now_ms)
 {
-    put(q, (uintptr_t)b | OWN, b->n, now_ms);
+    GUSH_ASSERT(flag != GUSH_OUTBOX_DROPPABLE);
+    put(q, (uintptr_t)b | OWN | bits_of(flag), b->n, now_ms);
+}
+
+/* As a frame; returns the letter it comes from, or NULL. */
+static struct gush_delivery *frame_of(const struct gush_outbox_entry *e, enum gush_form form,
+                                      struct gush_frame *frame)
+{
+    frame->cache = NULL;
+    if (is_own(e)) {
+        frame->bytes = bytes_of(e);
+        return NULL;
+    }
+    struct gush_delivery *d = delivery_of(e);
+    frame->bytes = gush_frames_again(d->frames, form);
+    if (d->cache_form < 0)
+        d->cache_form = (int)form;
+    if (d->cache_form == (int)form)
+        frame->cache = &d->cache;
+    return d;
+}
+
+bool gush_outbox_frame(const struct gush_outbox *q, uint32_t i, enum gush_form form,
+                       struct gush_frame *frame, struct gush_delivery **d)
+{
+    const struct gush_outbox_entry *e = entry(q, i);
+
+    *d = frame_of(e, form, frame);
+    return moves(e);
 }
 
 size_t gush_outbox_frames(const struct gush_outbox *q, enum gush_form form,
@@ -84,21 +124,8 @@ size_t gush_outbox_frames(const struct gush_outbox *q, enum gush_form form,
 {
     size_t n = q->n < max ? q->n : max;
 
-    for (size_t i = 0; i < n; i++) {
-        struct gush_outbox_entry *e = entry(q, (uint32_t)i);
-
-        frames[i].cache = NULL;
-        if (is_own(e)) {
-            frames[i].bytes = bytes_of(e);
-            continue;
-        }
-        struct gush_delivery *d = delivery_of(e);
-        frames[i].bytes = gush_frames_again(d->frames, form);
-        if (d->cache_form < 0)
-            d->cache_form = (int)form;
-        if (d->cache_form == (int)form)
-            frames[i].cache = &d->cache;
-    }
+    for (size_t i = 0; i < n; i++)
+        (void)frame_of(entry(q, (uint32_t)i), form, &frames[i]);
     return n;
 }
 
@@ -263,7 +290,8 @@ uint32_t gush_outbox_drop(struct gush_outbox *q, const struct gush_hash_key *has
             release(e);
             continue;
         }
-        e->what &= ~SUPERSEDED;
+        if (e->what & DROPPABLE)
+            e->what &= ~SUPERSEDED;
         *entry(q, to++) = *e;
     }
     q->n = to;

@@ -12,6 +12,13 @@
 
 #include "server/engine/delivery.h"
 
+/* What an entry is besides its frame. */
+enum gush_outbox_flag {
+    GUSH_OUTBOX_PLAIN,
+    GUSH_OUTBOX_DROPPABLE, /* the queue's policy may drop it */
+    GUSH_OUTBOX_MOVES      /* behind it the client's positions are others (marks.h) */
+};
+
 struct gush_outbox_entry {
     uintptr_t
         what; /* struct gush_delivery, or struct gush_bytes with bit 0 set; bits 1, 2: see .c */
@@ -36,12 +43,17 @@ struct gush_outbox_sent {
 void gush_outbox_fini(struct gush_outbox *q);
 /* Takes a use of |d|. */
 void gush_outbox_put_delivery(struct gush_outbox *q, struct gush_delivery *d, uint32_t bytes_n,
-                              bool droppable, uint64_t now_ms);
+                              enum gush_outbox_flag flag, uint64_t now_ms);
 /* Takes over the caller's reference. */
-void gush_outbox_put_bytes(struct gush_outbox *q, struct gush_bytes *b, uint64_t now_ms);
+void gush_outbox_put_bytes(struct gush_outbox *q, struct gush_bytes *b, enum gush_outbox_flag flag,
+                           uint64_t now_ms);
 /* The first |max| entries as frames in |form|. */
 size_t gush_outbox_frames(const struct gush_outbox *q, enum gush_form form,
                           struct gush_frame *frames, size_t max);
+/* Entry |i| as a frame. True: it moves positions; |*d| is its letter, NULL if it is a frame of the
+ * connection alone. */
+bool gush_outbox_frame(const struct gush_outbox *q, uint32_t i, enum gush_form form,
+                       struct gush_frame *frame, struct gush_delivery **d);
 /* Bytes of a message in a frame of |frame_n| bytes. */
 uint32_t gush_outbox_message_n(enum gush_framing framing, uint32_t frame_n);
 /* Forgets the first |n|; none may be in flight. The shared ones are counted in |sent|; NULL: they

@@ -30,6 +30,7 @@ struct gush_subscription {
     struct gush_branch *branch;   /* NULL: detached */
     uint32_t index;               /* in the branch */
     bool holding, overflowed;
+    bool told; /* its client knows of it */
     bool positioned, recoverable, push_join_leave, presence, join_leave, from_token;
     uint64_t seq;    /* letters up to this are not for us */
     uint64_t offset; /* position, if positioned */

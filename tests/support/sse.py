@@ -4,6 +4,7 @@
         stream.connect["client"]
         stream.push()        the next push as JSON; pings are passed over
         stream.event()       the next event's data as bytes; b"{}" is a ping
+        stream.last_id       the id that came last with these; None: there was none
 """
 import json
 import select
@@ -69,6 +70,7 @@ class Sse:
         self.socket.connect(("127.0.0.1", port))
         self.timeout_s = timeout_s
         self.chunks, self.body, self.clean = None, b"", False
+        self.last_id = None
         self.socket.sendall(request or request_bytes(connect, headers=headers))
         self.read_head()
         self.connect = None
@@ -136,6 +138,9 @@ class Sse:
             if separator:
                 self.body = rest
                 event = event.lstrip(b"\r\n")
+                if event.startswith(b"id: "):
+                    identity, _, event = event.partition(b"\n")
+                    self.last_id = identity[4:].decode()
                 assert event.startswith(b"data: ") and b"\n" not in event, event
                 return event[6:]
             if self.clean:

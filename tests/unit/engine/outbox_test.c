@@ -62,7 +62,9 @@ static void put(struct box *b, unsigned channel, enum gush_queue_policy policy)
 {
     struct gush_delivery *d = delivery(b, channel, policy);
 
-    gush_outbox_put_delivery(&b->q, d, length_of(d), policy != GUSH_QUEUE_DISCONNECT, 0);
+    gush_outbox_put_delivery(
+        &b->q, d, length_of(d),
+        policy == GUSH_QUEUE_DISCONNECT ? GUSH_OUTBOX_PLAIN : GUSH_OUTBOX_DROPPABLE, 0);
     gush_delivery_unuse(d);
 }
 
@@ -71,7 +73,7 @@ static void put_own(struct box *b)
     char text[16];
 
     (void)snprintf(text, sizeof(text), "own%u", b->next++);
-    gush_outbox_put_bytes(&b->q, gush_bytes_copy(gush_span_str(text)), 0);
+    gush_outbox_put_bytes(&b->q, gush_bytes_copy(gush_span_str(text)), GUSH_OUTBOX_PLAIN, 0);
 }
 
 /* "a0 b1 own2": channel and data of every frame in the queue. */
@@ -172,7 +174,7 @@ static void lengths_that_change_are_counted_right(void **state)
     open_box(&b);
     struct gush_delivery *d = delivery(&b, 0, GUSH_QUEUE_DISCONNECT);
     for (size_t i = 0; i < 7; i++) {
-        gush_outbox_put_delivery(&b.q, d, frames_n[i], false, 0);
+        gush_outbox_put_delivery(&b.q, d, frames_n[i], GUSH_OUTBOX_PLAIN, 0);
         sum += frames_n[i] - 8;
     }
     gush_delivery_unuse(d);
@@ -438,8 +440,8 @@ static void the_age_is_the_oldest_entry_s_also_when_the_clock_wraps(void **state
 
     (void)state;
     open_box(&b);
-    gush_outbox_put_bytes(&b.q, gush_bytes_copy(GUSH_SPAN_LIT("x")), late);
-    gush_outbox_put_bytes(&b.q, gush_bytes_copy(GUSH_SPAN_LIT("y")), late + 50);
+    gush_outbox_put_bytes(&b.q, gush_bytes_copy(GUSH_SPAN_LIT("x")), GUSH_OUTBOX_PLAIN, late);
+    gush_outbox_put_bytes(&b.q, gush_bytes_copy(GUSH_SPAN_LIT("y")), GUSH_OUTBOX_PLAIN, late + 50);
     assert_int_equal(gush_outbox_age_ms(&b.q, late), 0);
     assert_int_equal(gush_outbox_age_ms(&b.q, late + 100), 100);
     gush_outbox_pop(&b.q, 1, NULL);
@@ -470,9 +472,9 @@ static void a_cache_belongs_to_one_form_and_ends_with_the_letter(void **state)
     struct gush_delivery *d = delivery(&b, 0, GUSH_QUEUE_DISCONNECT);
     assert_int_equal(gush_frames_get(d->frames, GUSH_FORM_GRPC, &bytes), GUSH_OK);
     assert_int_equal(gush_frames_get(d->frames, GUSH_FORM_SSE, &bytes), GUSH_OK);
-    gush_outbox_put_delivery(&b.q, d, 1, false, 0);
+    gush_outbox_put_delivery(&b.q, d, 1, GUSH_OUTBOX_PLAIN, 0);
     put_own(&b);
-    gush_outbox_put_delivery(&other, d, 1, false, 0);
+    gush_outbox_put_delivery(&other, d, 1, GUSH_OUTBOX_PLAIN, 0);
     gush_delivery_unuse(d);
     assert_int_equal(gush_outbox_frames(&b.q, GUSH_FORM_GRPC, mine, 2), 2);
     assert_non_null(mine[0].cache);
