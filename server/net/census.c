@@ -58,6 +58,15 @@ static struct slot *slot_at(const struct gush_census *c, size_t fd)
     return page ? &page[fd % PAGE_SLOTS] : NULL;
 }
 
+/* Of somebody who is on a list, so it is there. */
+static struct slot *neighbour(const struct gush_census *c, uint32_t fd)
+{
+    struct slot *s = slot_at(c, fd);
+
+    GUSH_ASSERT(s != NULL);
+    return s;
+}
+
 static struct slot *slot_for(struct gush_census *c, size_t fd)
 {
     size_t at = fd / PAGE_SLOTS;
@@ -104,11 +113,11 @@ static void list_remove(struct gush_census *c, struct slot *s)
     if (s->prev == NOBODY)
         s->address->first = s->next;
     else
-        slot_at(c, s->prev)->next = s->next;
+        neighbour(c, s->prev)->next = s->next;
     if (s->next == NOBODY)
         s->address->last = s->prev;
     else
-        slot_at(c, s->next)->prev = s->prev;
+        neighbour(c, s->next)->prev = s->prev;
 }
 
 static void list_append(struct gush_census *c, struct slot *s, uint32_t fd)
@@ -118,7 +127,7 @@ static void list_append(struct gush_census *c, struct slot *s, uint32_t fd)
     if (s->prev == NOBODY)
         s->address->first = fd;
     else
-        slot_at(c, s->prev)->next = fd;
+        neighbour(c, s->prev)->next = fd;
     s->address->last = fd;
 }
 
