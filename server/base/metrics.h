@@ -76,6 +76,7 @@ struct gush_metrics_options {
     const char *version;     /* copied */
     const char **namespaces; /* copied; label values of channel_namespace */
     size_t namespaces_n;     /* at least one */
+    uint32_t paths_n;        /* of HTTP that can be told apart; 0: none */
 };
 
 struct gush_metrics *gush_metrics_new(const struct gush_metrics_options *options);
@@ -112,6 +113,10 @@ uint32_t gush_metrics_transport(const char *name);
 uint32_t gush_metrics_method(struct gush_span name);
 uint32_t gush_metrics_disconnect_code(struct gush_metrics *m, uint32_t code);
 uint32_t gush_metrics_unsubscribe_code(struct gush_metrics *m, uint32_t code);
+uint32_t gush_metrics_http_status(struct gush_metrics *m, uint32_t status);
+uint32_t gush_metrics_http_method(struct gush_span method);
+/* Of a route, not of whatever somebody asked for. Copied when it is new. */
+uint32_t gush_metrics_path(struct gush_metrics *m, const char *path);
 uint32_t gush_metrics_error_code(struct gush_metrics *m, uint32_t code);
 
 /* ---- reading --------------------------------------------------------------------------------- */

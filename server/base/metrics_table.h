@@ -127,6 +127,16 @@
     X(OK, "ok")                                                                                    \
     X(FAILED, "failed")
 
+#define GUSH_METRICS_HTTP_METHOD_MAP(X)                                                            \
+    X(GET, "GET")                                                                                  \
+    X(HEAD, "HEAD")                                                                                \
+    X(POST, "POST")                                                                                \
+    X(PUT, "PUT")                                                                                  \
+    X(PATCH, "PATCH")                                                                              \
+    X(DELETE, "DELETE")                                                                            \
+    X(OPTIONS, "OPTIONS")                                                                          \
+    X(OTHER, "other")
+
 /* How a TLS handshake went. */
 #define GUSH_METRICS_HANDSHAKE_MAP(X)                                                              \
     X(FULL, "full")                                                                                \
@@ -150,9 +160,11 @@
     WORDS(REFUSAL)                                                                                 \
     WORDS(RELOAD)                                                                                  \
     WORDS(HANDSHAKE)                                                                               \
+    WORDS(HTTP_METHOD)                                                                             \
     NUMBERS(DISCONNECT_CODE, 64)                                                                   \
     NUMBERS(UNSUBSCRIBE_CODE, 16)                                                                  \
-    NUMBERS(ERROR_CODE, 48)
+    NUMBERS(ERROR_CODE, 48)                                                                        \
+    NUMBERS(HTTP_STATUS, 24)
 
 /* ---- families ------------------------------------------------------------------------------- */
 
@@ -209,6 +221,9 @@
     X(BUILD, "centrifugo_node_build", GAUGE, 1, 0, "1, with the version.", VERSION(version))       \
     X(CONNECTION_LIMIT, "centrifugo_node_client_connection_limit", COUNTER, 1, ALWAYS,             \
       "Clients refused because of client.connection_limit.", NO_LABELS)                            \
+    X(HTTP_REQUESTS, "centrifugo_node_incoming_http_requests_total", COUNTER, 1, 0,                \
+      "HTTP requests that were answered.", LABEL(method, HTTP_METHOD), PATH(path),                 \
+      LABEL(status, HTTP_STATUS))                                                                  \
     X(RECEIVED, "centrifugo_node_messages_received_count", COUNTER, 1, ALWAYS,                     \
       "Messages that came from the broker.", GUSH_METRICS_NO_NAMESPACE, LABEL(type, MESSAGE))      \
     X(SENT, "centrifugo_node_messages_sent_count", COUNTER, 1, ALWAYS,                             \
