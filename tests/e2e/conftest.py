@@ -3,6 +3,9 @@
     gush            a running server with server.BASE_CONFIG
     start(config)   the same, with changes to the configuration; as many as wanted
 
+A module with  DOORS = ("core", "http")  runs its tests twice: the gRPC services behind C core on
+ports of their own, and on the HTTP port.
+
 A server is stopped after its test and judged: nothing left in /debug/live, exit code 0, no word
 from a sanitizer. GUSH_TEST_BINARY names another binary than build/dev/gush.
 """
@@ -31,12 +34,23 @@ def pytest_sessionstart(session):
         raise pytest.UsageError(f"{server.BINARY} does not exist: build it, or set GUSH_TEST_BINARY")
 
 
+def pytest_generate_tests(metafunc):
+    if "door" in metafunc.fixturenames and hasattr(metafunc.module, "DOORS"):
+        metafunc.parametrize("door", metafunc.module.DOORS, indirect=True)
+
+
 @pytest.fixture
-def start(request):
+def door(request):
+    """What gRPC comes through: "core" or "http"."""
+    return getattr(request, "param", "core")
+
+
+@pytest.fixture
+def start(request, door):
     servers = []
 
     def start_one(config=None, **how):
-        one = server.Server(config, **how)
+        one = server.Server(config, **{"door": door, **how})
         servers.append(one)
         return one.start()
 

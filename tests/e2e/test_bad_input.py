@@ -11,6 +11,9 @@ from pb import field, nested, varint
 from server import API_KEY, PROTO, ApiError, sanitized
 from sse import Sse, post_bytes
 
+# The gRPC services behind C core, and on the HTTP port.
+DOORS = ("core", "http")
+
 PUBLISH = "/centrifugal.centrifugo.api.CentrifugoApi/Publish"
 KEY = [("authorization", f"apikey {API_KEY}")]
 MIB = 1 << 20

@@ -6,6 +6,9 @@ from consume import Consume
 from server import wait_until
 from sse import Ended, Sse
 
+# The gRPC services behind C core, and on the HTTP port.
+DOORS = ("core", "http")
+
 PAYLOADS = {
     "object": b'{"a": 1}',
     "spaces": b'  {"a" :\t1 , "b":[ 1,2 ]}  ',

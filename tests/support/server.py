@@ -37,6 +37,7 @@ STOP_TIMEOUT_S = 20
 CALL_TIMEOUT_S = 20
 REST_TIMEOUT_S = 10
 
+GRPC = ("grpc_api", "uni_grpc")
 LISTENERS = ("http", "grpc_api", "uni_grpc")
 # A stream keeps its channel, history and their bytes for its retention time; nothing else stays.
 KEPT_BY_STREAMS = {"channels", "publications", "bytes"}
@@ -67,6 +68,12 @@ BASE_CONFIG = {
     "health": {"enabled": True},
     "debug": {"enabled": True, "handler_prefix": "/debug"},
 }
+
+
+def through_http(config):
+    """|config| with its gRPC services on the HTTP port instead of ports of their own."""
+    return merged(config, {name: {"enabled": False, "on_http_port": True}
+                           for name in GRPC if config.get(name, {}).get("enabled")})
 
 
 def merged(base, changes):
@@ -130,8 +137,11 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Server:
-    def __init__(self, config=None, env=None, base=None, wants=None):
+    def __init__(self, config=None, env=None, base=None, wants=None, door="core"):
+        self.door = door  # what gRPC comes through: "core" or "http"
         self.config = merged(BASE_CONFIG if base is None else base, config or {})
+        if door == "http":
+            self.config = through_http(self.config)
         self.env = dict({"GUSH_HTTP_SERVER_PORT": "0", "GUSH_GRPC_API_PORT": "0",
                          "GUSH_UNI_GRPC_PORT": "0"}, **(env or {}))
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="gush-test-"))
@@ -159,6 +169,7 @@ class Server:
             lines = self.listening()
             self.ports = {line["listener"]: line["port"] for line in reversed(lines)
                           if "port" in line}
+            self.ports = {**self.grpc_on_http(), **self.ports}
             return self.wants <= {line["listener"] for line in lines}
 
         wait_until(listening, START_TIMEOUT_S, f"listeners {self.wants}")
@@ -167,6 +178,15 @@ class Server:
     def listening(self):
         """What the log says of each listener; "path" instead of "port" for a unix socket."""
         return [line for line in self.log_lines() if line.get("message") == "listening"]
+
+    def grpc_on_http(self):
+        """Where gRPC is served on HTTP ports."""
+        http = self.ports.get("http")
+        internal = self.ports.get("http_internal", http)
+        if self.config.get("http_api", {}).get("external"):
+            internal = http
+        return {name: port for name, port in (("grpc_api", internal), ("uni_grpc", http))
+                if self.config.get(name, {}).get("on_http_port")}
 
     def stop(self, number=signal.SIGTERM):
         """Ends the server and judges it."""
