@@ -148,6 +148,8 @@ static gush_err parse_target(struct gush_span target, struct gush_h1_head *out, 
 {
     bool found;
 
+    if (gush_span_eq_str(out->method, "CONNECT")) /* its target is no path; and this is no proxy */
+        return gush_fail(why, GUSH_ESYNTAX, "CONNECT");
     for (size_t i = 0; i < target.n; i++) {
         if (target.p[i] <= ' ' || target.p[i] >= 0x7f || target.p[i] == '#')
             return gush_fail(why, GUSH_ESYNTAX, "character not allowed in the target");
@@ -241,12 +243,23 @@ static gush_err read_connection(struct gush_span value, struct meaning *m, const
     return GUSH_OK;
 }
 
+/* Some parsers take a tab behind a framing field for a part of it. |value| lies in a line that ends
+ * with CR. */
+static bool has_tab_behind(struct gush_span value)
+{
+    const uint8_t *p = value.p + value.n;
+
+    while (*p == ' ')
+        p++;
+    return *p == '\t';
+}
+
 static gush_err read_length(struct gush_span value, struct gush_h1_head *out, struct meaning *m,
                             const char **why)
 {
     if (m->lengths++)
         return gush_fail(why, GUSH_ESYNTAX, "more than one Content-Length");
-    if (gush_parse_u64(value, &out->content_length) != GUSH_OK ||
+    if (has_tab_behind(value) || gush_parse_u64(value, &out->content_length) != GUSH_OK ||
         out->content_length > GUSH_H1_CONTENT_LENGTH)
         return gush_fail(why, GUSH_ESYNTAX, "malformed Content-Length");
     return GUSH_OK;
@@ -257,6 +270,8 @@ static gush_err read_coding(struct gush_span value, struct gush_h1_head *out, st
 {
     if (m->codings++)
         return gush_fail(why, GUSH_ESYNTAX, "more than one Transfer-Encoding");
+    if (has_tab_behind(value))
+        return gush_fail(why, GUSH_ESYNTAX, "tab behind Transfer-Encoding");
     if (!gush_span_eq_nocase(value, GUSH_SPAN_LIT("chunked"))) {
         *status = 501;
         return gush_fail(why, GUSH_EUNKNOWN, "transfer coding not supported");

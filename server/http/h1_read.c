@@ -81,7 +81,8 @@ static bool admit(struct gush__h1_peer *p, const struct gush_http_request *reque
     gush_dispatch_head(p->h1->options.router, request, head->content_length, &d);
     p->stream.accepts_gzip = d.accepts_gzip;
     if (d.refused) {
-        bool here = !head->chunked && head->content_length <= in->bytes.n - in->head_n;
+        bool here = d.response.status != 413 && !head->chunked &&
+                    head->content_length <= in->bytes.n - in->head_n;
         refuse(p, &d.response, here ? in->head_n + (size_t)head->content_length : 0);
         return false;
     }

@@ -129,6 +129,11 @@ static const struct {
     {"POST / HTTP/1.1\r\n" H "Content-Length: 1 2\r\n\r\n", 400},
     {"POST / HTTP/1.1\r\n" H "Content-Length: 1a\r\n\r\n", 400},
     {"POST / HTTP/1.1\r\n" H "Content-Length: 1.0\r\n\r\n", 400},
+    {"POST / HTTP/1.1\r\n" H "Content-Length: 1\t\r\n\r\n", 400},
+    {"POST / HTTP/1.1\r\n" H "Content-Length: 1 \t \r\n\r\n", 400},
+    {"POST / HTTP/1.1\r\n" H "Content-Length: \t\r\n\r\n", 400},
+    {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\t\r\n\r\n", 400},
+    {"CONNECT / HTTP/1.1\r\n" H "\r\n", 400},
     {"POST / HTTP/1.1\r\n" H "Content-Length: 18446744073709551617\r\n\r\n", 400},
     {"POST / HTTP/1.1\r\n" H "Content-Length: 1000000000000000001\r\n\r\n", 400},
     /* coding */
