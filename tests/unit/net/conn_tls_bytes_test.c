@@ -336,6 +336,17 @@ static void a_broken_record_ends_it(void **state)
     assert_int_equal(world.eof_n, 0);
 }
 
+static void a_giant_record_ends_it(void **state)
+{
+    (void)state;
+    greet();
+    on_loop(read_ended); /* also while nobody wants bytes */
+    wire_send_n(&w, "\x17\x03\x03\xff\xffxxxxxxxx", 13);
+    AWAIT(world.closed_n == 1);
+    assert_int_equal(world.bytes_n, 0);
+    assert_int_equal(world.eof_n, 0);
+}
+
 static void renegotiation_is_refused(void **state)
 {
     char c;
@@ -399,6 +410,7 @@ int main(void)
         TEST(ending_now_says_goodbye),
         TEST(abort_is_a_reset),
         TEST(a_broken_record_ends_it),
+        TEST(a_giant_record_ends_it),
         TEST(renegotiation_is_refused),
         TEST(stopping_the_loop_ends_it),
         TEST(stopping_the_loop_ends_a_handshake),

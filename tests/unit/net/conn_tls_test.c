@@ -16,6 +16,25 @@ static void garbage_is_refused(void **state)
     assert_int_equal(stats().failed, 1);
 }
 
+/* A record, and then a message, larger than there can be. */
+static void giants_are_refused(void **state)
+{
+    static const char record[] = "\x16\x03\x01\xff\xff\x01\x00\xff";
+    static const char message[] = "\x16\x03\x01\x00\x06\x01\xff\xff\xff\x03\x03";
+
+    (void)state;
+    wire_open(&w, world.port);
+    wire_send_n(&w, record, sizeof(record) - 1);
+    AWAIT(stats().failed == 1);
+    wire_close(&w);
+    wire_open(&w, world.port);
+    wire_send_n(&w, message, sizeof(message) - 1);
+    AWAIT(stats().failed == 2);
+    wire_close(&w);
+    AWAIT(world.closed_n == 2);
+    assert_int_equal(world.open_n, 0);
+}
+
 static void old_versions_are_refused(void **state)
 {
     (void)state;
@@ -278,10 +297,17 @@ static void sessions_of_known_clients_are_resumed(void **state)
     sessions_are_resumed(state);
 }
 
+static void sessions_of_known_clients_of_1_2_are_resumed(void **state)
+{
+    show(&client_pair);
+    sessions_of_1_2_are_resumed(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(garbage_is_refused),
+        TEST(giants_are_refused),
         TEST(old_versions_are_refused),
         TEST_1_3(tls_1_2_is_refused_where_1_3_is_wanted),
         TEST(weak_ciphers_are_refused),
@@ -300,6 +326,7 @@ int main(void)
         TEST(sessions_are_resumed),
         TEST(sessions_of_1_2_are_resumed),
         TEST_MTLS(sessions_of_known_clients_are_resumed),
+        TEST_MTLS(sessions_of_known_clients_of_1_2_are_resumed),
     };
     return UNIT_RUN(tests, make_certs, drop_certs);
 }

@@ -208,6 +208,19 @@ static void old_connections_stay(void **state)
     SSL_free(old);
 }
 
+static void an_expired_certificate_is_served(void **state)
+{
+    struct certs_pair old = {0};
+    char message[300] = "";
+
+    (void)state;
+    certs_make(&old, "old", &authority, -60);
+    if (serve(old.cert, old.key, "", message, sizeof(message)) != GUSH_OK)
+        fail_msg("%s", message);
+    assert_true(shakes_hands(&old, false));
+    certs_drop(&old);
+}
+
 static void chains_are_shown(void **state)
 {
     char chain[2 * CERTS_PEM_MAX], message[300] = "";
@@ -259,9 +272,13 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_openssl_refuses),           TEST(what_openssl_refuses_later_changes_nothing),
-        TEST(sessions_outlive_a_certificate), TEST(sessions_end_with_the_authority),
-        TEST(old_connections_stay),           TEST(chains_are_shown),
+        TEST(what_openssl_refuses),
+        TEST(what_openssl_refuses_later_changes_nothing),
+        TEST(sessions_outlive_a_certificate),
+        TEST(sessions_end_with_the_authority),
+        TEST(old_connections_stay),
+        TEST(an_expired_certificate_is_served),
+        TEST(chains_are_shown),
     };
     return UNIT_RUN(tests, setup, teardown);
 }
