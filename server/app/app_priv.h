@@ -157,6 +157,9 @@ void gush__app_rpc_not_serving(struct gush_app *app);
 /* Once the node is there. */
 void gush__app_metrics_init(struct gush_app *app);
 struct gush_route gush__app_metrics_route(struct gush_app *app);
+/* Counts a request; |app| is a gush_app. For gush_access_log_options. */
+void gush__app_metrics_answered(void *app, struct gush_span method, struct gush_span path,
+                                unsigned status);
 /* |path| is borrowed. */
 struct gush_route gush__app_metrics_slow(struct gush_app *app, const char *path);
 

@@ -295,6 +295,26 @@ static void handle_slow(void *arg, struct gush_exchange *s, const struct gush_ht
     ask(arg, s, SLOWEST, "application/json", write_slow);
 }
 
+/* ---- requests -------------------------------------------------------------------------------- */
+
+/* Only paths of routes: others are whatever somebody asks for. */
+void gush__app_metrics_answered(void *arg, struct gush_span method, struct gush_span path,
+                                unsigned status)
+{
+    const struct gush_app *app = arg;
+    struct gush_metrics *m = gush_node_metrics(app->node);
+    const struct gush_route *route = gush_router_find(app->external, path);
+
+    if (route == NULL)
+        route = gush_router_find(app->internal, path);
+    if (route == NULL || route->path == NULL)
+        return;
+    gush_metrics_add(m, 0, GUSH_METRIC_HTTP_REQUESTS,
+                     GUSH_AT(gush_metrics_http_method(method), gush_metrics_path(m, route->path),
+                             gush_metrics_http_status(m, status)),
+                     1);
+}
+
 /* ---- outside --------------------------------------------------------------------------------- */
 
 void gush__app_metrics_init(struct gush_app *app)

@@ -143,7 +143,10 @@ gush_err gush__app_sites(struct gush_app *app, char *message, size_t message_n)
         .proxy = c->http_server.internal_proxy_protocol,
         .h2c = c->http_server.h2c_internal || (c->grpc_api.on_http_port && !c->http_api.external)};
     app->access_log = gush_access_log_new(&(struct gush_access_log_options){
-        .at_info = c->http_server.access_log, .mono_us = gush_clock_mono_us});
+        .at_info = c->http_server.access_log,
+        .mono_us = gush_clock_mono_us,
+        .answered = c->prometheus.instrument_http_handlers ? gush__app_metrics_answered : NULL,
+        .answered_arg = app});
     err = new_forwarded(app, message, message_n);
     return err == GUSH_OK ? new_all_tls(app, message, message_n) : err;
 }

@@ -92,6 +92,8 @@ uint32_t gush__node_namespace(const struct gush_node *node, struct gush_span cha
            1;
 }
 
+#define HTTP_PATHS 64 /* those of the API, and one for each transport */
+
 static struct gush_metrics *new_metrics(const struct gush_node_options *o)
 {
     size_t n = o->config->channel.namespaces_n + 1;
@@ -101,7 +103,11 @@ static struct gush_metrics *new_metrics(const struct gush_node_options *o)
     for (size_t i = 1; i < n; i++)
         names[i] = o->config->channel.namespaces[i - 1].name;
     struct gush_metrics *m = gush_metrics_new(&(struct gush_metrics_options){
-        .lanes_n = o->lanes_n, .version = o->version, .namespaces = names, .namespaces_n = n});
+        .lanes_n = o->lanes_n,
+        .version = o->version,
+        .namespaces = names,
+        .namespaces_n = n,
+        .paths_n = o->config->prometheus.instrument_http_handlers ? HTTP_PATHS : 0});
     gush_free(names);
     return m;
 }

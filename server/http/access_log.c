@@ -17,7 +17,7 @@
 
 struct gush_access_log {
     enum gush_log_level level;
-    uint64_t (*mono_us)(void);
+    struct gush_access_log_options options;
 };
 
 /* Not more than the line needs: one of them lives with each request. */
@@ -36,11 +36,11 @@ struct gush_access_log *gush_access_log_new(const struct gush_access_log_options
     enum gush_log_level level = options->at_info ? GUSH_LOG_INFO : GUSH_LOG_DEBUG;
 
     GUSH_ASSERT(options->mono_us != NULL);
-    if (level < gush_log_threshold)
+    if (level < gush_log_threshold && options->answered == NULL)
         return NULL;
     struct gush_access_log *log = GUSH_NEW(struct gush_access_log);
     log->level = level;
-    log->mono_us = options->mono_us;
+    log->options = *options;
     return log;
 }
 
@@ -60,7 +60,7 @@ struct gush_access_entry *gush_access_log_begin(struct gush_access_log *log,
         return NULL;
     entry = (struct gush_access_entry *)gush_alloc(sizeof(*entry) + method_n + path_n);
     *entry = (struct gush_access_entry){.log = log,
-                                        .began_us = log->mono_us(),
+                                        .began_us = log->options.mono_us(),
                                         .client = gush_forwarded_client(request),
                                         .version = request->version,
                                         .cut = path_n < request->path.n,
@@ -97,13 +97,11 @@ static const char *version_text(enum gush_http_version version)
     return "HTTP/2.0";
 }
 
-void gush_access_log_end(struct gush_access_entry *entry, unsigned status, uint64_t bytes)
+static void write_line(const struct gush_access_entry *entry, unsigned status, uint64_t bytes)
 {
     struct gush_buf path, duration, address;
 
-    if (entry == NULL)
-        return;
-    uint64_t us = entry->log->mono_us() - entry->began_us;
+    uint64_t us = entry->log->options.mono_us() - entry->began_us;
     gush_buf_init(&path, PATH_MAX_BYTES + 4);
     gush_buf_put(&path, entry->text + entry->method_n, entry->path_n);
     if (entry->cut)
@@ -121,5 +119,17 @@ void gush_access_log_end(struct gush_access_entry *entry, unsigned status, uint6
     gush_buf_fini(&path);
     gush_buf_fini(&duration);
     gush_buf_fini(&address);
+}
+
+void gush_access_log_end(struct gush_access_entry *entry, unsigned status, uint64_t bytes)
+{
+    if (entry == NULL)
+        return;
+    const struct gush_access_log_options *o = &entry->log->options;
+    if (entry->log->level >= gush_log_threshold)
+        write_line(entry, status, bytes);
+    if (o->answered && status && !entry->cut)
+        o->answered(o->answered_arg, gush_span_of(entry->text, entry->method_n),
+                    gush_span_of(entry->text + entry->method_n, entry->path_n), status);
     gush_free(entry);
 }

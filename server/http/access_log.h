@@ -25,9 +25,13 @@ struct gush_access_entry;
 struct gush_access_log_options {
     bool at_info; /* http_server.access_log; otherwise at debug level, as the reference */
     uint64_t (*mono_us)(void); /* for durations */
+    /* Told of each request that was answered, also where no line is written; may be NULL. */
+    void (*answered)(void *arg, struct gush_span method, struct gush_span path, unsigned status);
+    void *answered_arg;
 };
 
-/* NULL when lines of that level are not logged anyway: call it after gush_log_open. */
+/* NULL when lines of that level are not logged anyway, and nobody is told: call it after
+ * gush_log_open. */
 struct gush_access_log *gush_access_log_new(const struct gush_access_log_options *options);
 void gush_access_log_free(struct gush_access_log *log);
 
