@@ -158,6 +158,22 @@ def test_each_transport(gush, open_page, transport):
         page.check_console("ERR_")
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS[:2])
+def test_event_ids_carry_the_position(gush, open_page, transport):
+    """The same, by Last-Event-ID alone: the request itself asks for no recovery."""
+    with CutProxy(gush.ports["http"]) as proxy:
+        page = open_page(gush, port=proxy.port, transport=transport).wait_state("connected")
+        first = page.wait(lambda: page.gush()["lastEventId"], "an event id")
+        gush.publish(STREAM, b"1")
+        page.wait(lambda: page.gush()["lastEventId"] not in ("", first), "the next event id")
+        recovers(page, proxy, lambda n: gush.publish(STREAM, b"%d" % n))
+        if transport == "uni_sse":
+            page.wait_text("#happened", "the browser comes back with Last-Event-ID")
+        page.click("#list summary")
+        assert page.gush()["lastEventId"] in page.text("#list .pairs")
+        page.check_console("ERR_")
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_history_that_is_gone_is_told(gush, open_page, transport):
     with CutProxy(gush.ports["http"]) as proxy:
