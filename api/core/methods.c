@@ -186,6 +186,12 @@ void gush__method_count_error(const struct gush_method_run *run, const char *met
                      1);
 }
 
+void gush_methods_count_error(const struct gush_method_run *run, const struct gush_method *method,
+                              uint32_t error)
+{
+    gush__method_count_error(run, method->member, error);
+}
+
 void gush_methods_run(struct gush_method_run *run)
 {
     GUSH_ASSERT(run->request->descriptor == run->method->request);

@@ -85,6 +85,10 @@ ProtobufCMessage *gush_methods_error(struct gush_arena *arena, uint32_t code);
 /* After done, when the response is no longer needed. The arena is the caller's to empty. */
 void gush_methods_fini(struct gush_method_run *run);
 
+/* Counts |error|, a code or GUSH_METRICS_ERROR_..., of |method|. */
+void gush_methods_count_error(const struct gush_method_run *run, const struct gush_method *method,
+                              uint32_t error);
+
 /* As the API says it. */
 const char *gush_methods_error_text(uint32_t code);
 

@@ -119,6 +119,7 @@ static void answer_run(struct gush__api_request *r)
         gush__api_answer(r, status, gush_buf_span(out));
         return;
     }
+    gush_methods_count_error(&r->run, r->method, GUSH_METRICS_ERROR_MARSHAL);
     gush_log(GUSH_LOG_ERROR, "an API answer cannot be written", GUSH_F("method", r->method->member),
              GUSH_F("why", err == GUSH_ESYNTAX ? "a payload is not JSON" : gush_err_text(err)));
     gush__api_refuse(r, 500);
@@ -160,6 +161,7 @@ static void begin(struct gush__api_request *r, struct gush_span body)
     }
     err = gush_from_json(r->method->request, body, &r->arena, &request, &why);
     if (err != GUSH_OK) {
+        gush_methods_count_error(&r->run, r->method, GUSH_METRICS_ERROR_UNMARSHAL);
         gush_log(GUSH_LOG_WARN, "an API request cannot be read",
                  GUSH_F("method", r->method->member), GUSH_F("why", why));
         gush__api_refuse(r, err == GUSH_ELIMIT ? 413 : 400);

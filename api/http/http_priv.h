@@ -57,7 +57,6 @@ void gush__api_answer(struct gush__api_request *r, unsigned status, struct gush_
 void gush__api_refuse(struct gush__api_request *r, unsigned status);
 /* Frees |r| without an answer: its lane has closed. */
 void gush__api_drop(struct gush__api_request *r);
-/* Counts that |r| could not be read or answered: "read_body", "unmarshal", "marshal". */
 
 /* ---- stream.c -------------------------------------------------------------------------------- */
 

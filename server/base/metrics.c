@@ -435,6 +435,10 @@ static const char *label_text(const struct gush_metrics *m, const struct gush__m
     uint64_t there = atomic_load_explicit(&m->numbers[l->dim][position], memory_order_relaxed);
     if (there == 0)
         return OTHER;
+    if (l->dim == DIM_ERROR_CODE && there - 1 == GUSH_METRICS_ERROR_UNMARSHAL)
+        return "unmarshal";
+    if (l->dim == DIM_ERROR_CODE && there - 1 == GUSH_METRICS_ERROR_MARSHAL)
+        return "marshal";
     snprintf(room, 24, "%llu", (unsigned long long)(there - 1));
     return room;
 }

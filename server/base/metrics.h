@@ -118,6 +118,9 @@ uint32_t gush_metrics_http_method(struct gush_span method);
 /* Of a route, not of whatever somebody asked for. Copied when it is new. */
 uint32_t gush_metrics_path(struct gush_metrics *m, const char *path);
 uint32_t gush_metrics_error_code(struct gush_metrics *m, uint32_t code);
+/* Errors of API commands that have no code, as |code| of the above. */
+#define GUSH_METRICS_ERROR_UNMARSHAL (UINT32_MAX - 1)
+#define GUSH_METRICS_ERROR_MARSHAL   (UINT32_MAX - 2)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
