@@ -1,6 +1,7 @@
 """/metrics in the words of the reference, the same figures in Info, and /debug/slow."""
 import json
 import re
+import socket
 
 import pytest
 
@@ -49,7 +50,7 @@ FAMILIES = {
 
 class Page:
     def __init__(self, server):
-        status, headers, body = server.http("GET", "/metrics")
+        status, headers, body = server.internal("GET", "/metrics")
         assert status == 200
         assert headers["Content-Type"] == \
             "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
@@ -154,6 +155,86 @@ def test_what_happens_is_counted(start):
     strange = [name for name in page.types
                if name.startswith("centrifugo_") and name not in FAMILIES]
     assert not strange
+
+
+REQUESTS = "centrifugo_node_incoming_http_requests_total"
+DURATION = "centrifugo_api_command_duration_seconds_histogram"
+
+
+def test_http_requests_are_counted_by_route(start):
+    """As the reference counts them, whose labels these are; nobody makes a label by asking for it."""
+    server = start({"prometheus": {"enabled": True, "instrument_http_handlers": True},
+                    "http_server": {"internal_port": "0"}, "init": {"enabled": True},
+                    "http_api": {"insecure": True}})
+    for method, path, body in (
+            ("DELETE", "/health", None), ("GET", "/health", None), ("GET", "/health?x", None),
+            ("POST", "/api/publish", b'{"channel":"c","data":{}}'),
+            ("POST", "/api/history", b"bad"), ("BREW", "/api", b""), ("GET", "/nope/%41", None),
+            ("GET", "/health/", None)):
+        server.internal(method, path, body)
+    for _ in range(3):
+        server.http("GET", "/connection/init")
+    with Sse(server.ports["http"], {"subs": {"c": {}}}):
+        pass
+    server.wait_clients(0)
+
+    def counted():
+        page = Page(server)
+        assert page.types[REQUESTS] == "counter"
+        assert page.labels[REQUESTS] == {"method", "path", "status"}
+        return {tuple(dict(labels)[name] for name in ("method", "path", "status")): value
+                for (name, labels), value in page.values.items()
+                if name == REQUESTS and dict(labels)["path"] not in ("/metrics", "/debug/live")}
+
+    wait_until(lambda: len(counted()) >= 7)
+    assert counted() == {
+        ("DELETE", "/health", "200"): 1, ("GET", "/health", "200"): 2,
+        ("POST", "/api/publish", "200"): 1, ("POST", "/api/history", "400"): 1,
+        ("other", "/api", "405"): 1, ("GET", "/connection/init", "200"): 3,
+        ("GET", "/connection/uni_sse", "200"): 1}
+
+
+def test_http_requests_are_not_counted_unasked(start):
+    server = start(ON)
+    assert server.http("GET", "/health")[0] == 200
+    assert REQUESTS not in Page(server).types
+
+
+def test_calls_over_http_are_counted_as_such(start):
+    server = start(dict(ON, http_api={"insecure": True}))
+    for path, body in (("publish", b'{"channel":"c","data":{}}'), ("history", b'{"channel":"c"}'),
+                       ("history", b"bad"), ("publish", b'{"channel":"unknown:1","data":{}}')):
+        server.http("POST", f"/api/{path}", body)
+    page = Page(server)
+    assert page.value(DURATION + "_count", method="publish", protocol="http") == 2
+    assert page.value(DURATION + "_bucket", method="publish", protocol="http", le="+Inf") == 2
+    assert page.value(DURATION + "_bucket", method="publish", protocol="http", le="0.005") <= 2
+    errors = "centrifugo_api_command_errors_total"
+    assert page.value(errors, method="history", error="108", protocol="http") == 1
+    assert page.value(errors, method="history", error="unmarshal", protocol="http") == 1
+    assert page.value(errors, method="publish", error="102", protocol="http") == 1
+    bounds = {float(dict(labels)["le"]) for (name, labels), _ in page.values.items()
+              if name == DURATION + "_bucket"}
+    assert bounds == {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, float("inf")}
+
+
+def test_transports_are_told_apart(start):
+    server = start({"prometheus": {"enabled": True}, "uni_http_stream": {"enabled": True}})
+    with Sse(server.ports["http"], {"subs": {"c": {}}}), Consume(server, ["c"]):
+        body = b"{}"
+        connection = socket.create_connection(("127.0.0.1", server.ports["http"]), 10)
+        connection.sendall(b"POST /connection/uni_http_stream HTTP/1.1\r\nHost: x\r\n"
+                           b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        wait_until(lambda: Page(server).value("centrifugo_client_connections_inflight",
+                                              transport="uni_http_stream") == 1)
+        page = Page(server)
+        for transport in ("uni_sse", "uni_http_stream", "uni_grpc"):
+            assert page.value("centrifugo_client_connections_accepted", transport=transport) == 1
+            assert page.value("centrifugo_transport_messages_sent", transport=transport,
+                              frame_type="push_connect") == 1
+            assert page.value("gush_queue_clients", transport=transport) == 0
+        connection.close()
+    server.wait_clients(0)
 
 
 def merged_with_histogram():

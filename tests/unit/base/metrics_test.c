@@ -16,8 +16,11 @@ static int set_up(void **state)
     static struct fixture f;
     static const char *namespaces[] = {"", "news", "odd\"\\\n"};
 
-    f.m = gush_metrics_new(&(struct gush_metrics_options){
-        .lanes_n = 2, .version = "1.2.3", .namespaces = namespaces, .namespaces_n = 3});
+    f.m = gush_metrics_new(&(struct gush_metrics_options){.lanes_n = 2,
+                                                          .version = "1.2.3",
+                                                          .namespaces = namespaces,
+                                                          .namespaces_n = 3,
+                                                          .paths_n = 3});
     gush_buf_init(&f.text, (size_t)1 << 20);
     *state = &f;
     return 0;
@@ -347,6 +350,83 @@ static void an_item_is_named_by_its_labels(void **state)
     assert_int_equal(find(f, "centrifugo.client.recovered_publications").found_n, 0);
 }
 
+/* ---- requests -------------------------------------------------------------------------------- */
+
+static void count_request(struct fixture *f, size_t lane, const char *method, const char *path,
+                          uint32_t status)
+{
+    gush_metrics_add(f->m, lane, GUSH_METRIC_HTTP_REQUESTS,
+                     GUSH_AT(gush_metrics_http_method(gush_span_str(method)),
+                             gush_metrics_path(f->m, path), gush_metrics_http_status(f->m, status)),
+                     1);
+}
+
+#define REQUESTS "centrifugo_node_incoming_http_requests_total"
+
+static void requests_by_path(void **state)
+{
+    struct fixture *f = *state;
+
+    count_request(f, 0, "GET", "/a", 200);
+    count_request(f, 1, "GET", "/a", 200);
+    count_request(f, 0, "BREW", "/b", 405);
+    assert_line(f, REQUESTS "{method=\"GET\",path=\"/a\",status=\"200\"} 2");
+    assert_line(f, REQUESTS "{method=\"other\",path=\"/b\",status=\"405\"} 1");
+    /* There is room for two, and for what comes behind them. */
+    count_request(f, 0, "POST", "/c", 200);
+    count_request(f, 0, "POST", "/d", 200);
+    assert_line(f, REQUESTS "{method=\"POST\",path=\"other\",status=\"200\"} 2");
+    assert_int_equal(gush_metrics_path(f->m, "/a"), 0);
+    assert_int_equal(gush_metrics_path(f->m, "/b"), 1);
+    assert_int_equal(gush_metrics_path(f->m, "/c"), 2);
+}
+
+static void no_paths_at_all(void **state)
+{
+    static const char *namespaces[] = {""};
+    struct fixture f = {
+        .m = gush_metrics_new(&(struct gush_metrics_options){
+            .lanes_n = 1, .version = "", .namespaces = namespaces, .namespaces_n = 1})};
+
+    (void)state;
+    gush_buf_init(&f.text, (size_t)1 << 20);
+    count_request(&f, 0, "GET", "/a", 200);
+    assert_line(&f, REQUESTS "{method=\"GET\",path=\"other\",status=\"200\"} 1");
+    gush_buf_fini(&f.text);
+    gush_metrics_free(f.m);
+}
+
+static void statuses_beyond_the_room(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint32_t status = 200; status < 300; status++)
+        count_request(f, 0, "GET", "/a", status);
+    assert_line(f, REQUESTS "{method=\"GET\",path=\"/a\",status=\"222\"} 1");
+    assert_line(f, REQUESTS "{method=\"GET\",path=\"/a\",status=\"other\"} 77");
+}
+
+#define PATH_THREADS 4
+
+static void *find_paths(void *m)
+{
+    for (int i = 0; i < 1000; i++)
+        assert_true(gush_metrics_path(m, i % 2 ? "/a" : "/b") < 2);
+    return NULL;
+}
+
+static void paths_from_many_threads(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t threads[PATH_THREADS];
+
+    for (int i = 0; i < PATH_THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, find_paths, f->m), 0);
+    for (int i = 0; i < PATH_THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_not_equal(gush_metrics_path(f->m, "/a"), gush_metrics_path(f->m, "/b"));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -366,6 +446,10 @@ int main(void)
         TEST(numbers_keep_their_place_and_run_out),
         TEST(our_codes_find_their_places),
         TEST(two_lanes_may_meet_a_number_at_once),
+        TEST(requests_by_path),
+        TEST(no_paths_at_all),
+        TEST(statuses_beyond_the_room),
+        TEST(paths_from_many_threads),
         TEST(without_a_snapshot_there_are_no_items),
         TEST(counters_are_differences),
         TEST(gauges_are_as_they_are),
