@@ -154,47 +154,46 @@ static void a_request_cut_anywhere_is_refused(void **state)
     }
 }
 
-static void nesting_is_bounded(void **state)
+/* |before|, |n| times |what| with |between| in between, |behind|. */
+static struct gush_buf text_of(const char *before, const char *what, size_t n, const char *between,
+                               const char *behind)
 {
-    enum { DEEP = 20000 };
-    char *text = gush_alloc(DEEP * 12 + 100);
-    char *p = text;
-    void *out;
+    struct gush_buf text;
 
-    (void)state;
-    p += sprintf(p, "{\"label_filter\":");
-    for (int i = 0; i < DEEP; i++)
-        p += sprintf(p, "{\"nodes\":[");
-    assert_int_equal(
-        decode(DESCRIPTOR(refresh_request), gush_span_of(text, (size_t)(p - text)), &out),
-        GUSH_EDEPTH);
-    p = text + sprintf(text, "{\"data\":");
-    memset(p, '[', DEEP);
-    assert_int_equal(decode(DESCRIPTOR(publish_request), gush_span_of(text, 8 + DEEP), &out),
-                     GUSH_EDEPTH);
-    gush_free(text);
+    gush_buf_init(&text, (size_t)64 << 20);
+    gush_buf_put_str(&text, before);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            gush_buf_put_str(&text, between);
+        gush_buf_put_str(&text, what);
+    }
+    gush_buf_put_str(&text, behind);
+    assert_true(gush_buf_ok(&text));
+    return text;
 }
 
-/* |n| times |what| with commas in between. */
-static char *list(const char *before, const char *what, size_t n, const char *behind)
+static void expect_text(const ProtobufCMessageDescriptor *descriptor, struct gush_buf text,
+                        gush_err err)
 {
-    char *text = gush_alloc(strlen(before) + n * (strlen(what) + 1) + strlen(behind) + 1);
-    char *p = text + sprintf(text, "%s", before);
+    void *out;
 
-    for (size_t i = 0; i < n; i++)
-        p += sprintf(p, "%s%s", i ? "," : "", what);
-    sprintf(p, "%s", behind);
-    return text;
+    assert_int_equal(decode(descriptor, gush_buf_span(&text), &out), err);
+    gush_buf_fini(&text);
+}
+
+static void nesting_is_bounded(void **state)
+{
+    (void)state;
+    expect_text(DESCRIPTOR(refresh_request),
+                text_of("{\"label_filter\":", "{\"nodes\":[", 20000, "", ""), GUSH_EDEPTH);
+    expect_text(DESCRIPTOR(publish_request), text_of("{\"data\":", "[", 20000, "", ""),
+                GUSH_EDEPTH);
 }
 
 static void expect_list(const ProtobufCMessageDescriptor *descriptor, const char *before,
                         const char *what, size_t n, const char *behind, gush_err err)
 {
-    char *text = list(before, what, n, behind);
-    void *out;
-
-    assert_int_equal(decode(descriptor, gush_span_str(text), &out), err);
-    gush_free(text);
+    expect_text(descriptor, text_of(before, what, n, ",", behind), err);
 }
 
 static void members_and_memory_are_bounded(void **state)
@@ -364,17 +363,14 @@ static void nested_messages(void **state)
 static void a_large_payload(void **state)
 {
     enum { N = 10 << 20 };
-    char *text = gush_alloc(N + 100);
+    struct gush_buf text = text_of("{\"data\":\"", "x", N, "", "\"}");
     API(PublishRequest) * p;
-    size_t n = (size_t)sprintf(text, "{\"data\":\"");
 
     (void)state;
-    memset(text + n, 'x', N);
-    n += N + (size_t)sprintf(text + n + N, "\"}");
-    assert_int_equal(decode(DESCRIPTOR(publish_request), gush_span_of(text, n), &p), GUSH_OK);
+    assert_int_equal(decode(DESCRIPTOR(publish_request), gush_buf_span(&text), &p), GUSH_OK);
     assert_int_equal(p->data.len, N + 2);
-    assert_memory_equal(p->data.data, text + 8, N + 2);
-    gush_free(text);
+    assert_memory_equal(p->data.data, text.p + 8, N + 2);
+    gush_buf_fini(&text);
 }
 
 int main(void)

@@ -5,6 +5,8 @@
 #ifndef GUSH_TEST_API_HTTP_HARNESS_H
 #define GUSH_TEST_API_HTTP_HARNESS_H
 
+#include "server/base/buf.h"
+
 #include "server/http/exchange.h"
 #include "server/http/router.h"
 
@@ -172,6 +174,19 @@ static inline void expect_refused(struct harness *h, const char *path, const cha
                   status == 400   ? "Bad Request\n"
                   : status == 500 ? "Internal Server Error\n"
                                   : "");
+}
+
+/* |before|, |n| times |what|, |behind|; the caller's to free. */
+static inline char *repeated(const char *before, const char *what, size_t n, const char *behind)
+{
+    struct gush_buf text;
+
+    gush_buf_init(&text, (size_t)64 << 20);
+    gush_buf_put_str(&text, before);
+    for (size_t i = 0; i < n; i++)
+        gush_buf_put_str(&text, what);
+    gush_buf_put(&text, behind, strlen(behind) + 1);
+    return (char *)text.p;
 }
 
 /* Lanes fall behind, or catch up. */
