@@ -117,6 +117,8 @@ static void settle_stream(struct gush__h2_stream *s)
         s->sent = s->sending = false;
         if (s->stage == H2_STREAMING)
             s->exchange.events->on_sent(s->exchange.user);
+        if (s->session->eof && s->stage == H2_STREAMING && !s->sending)
+            gush__h2_break(s, NGHTTP2_CANCEL); /* it began behind the end, see on_eof */
     }
     if (s->stage == H2_GONE || s->stage == H2_LINGERING)
         tell_closed(s);
