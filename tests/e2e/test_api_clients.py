@@ -17,6 +17,8 @@ from tokens import soon
 
 pb = PROTO.api
 KINDS = ("uni_grpc", "uni_sse")
+# The gRPC services behind C core, and on the HTTP port.
+DOORS = ("core",) if reference.BINARY else ("core", "http")
 
 ours_only = pytest.mark.skipif(bool(reference.BINARY), reason="differs from the reference")
 

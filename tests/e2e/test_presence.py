@@ -4,6 +4,9 @@ from server import wait_until
 from sse import Sse
 from tokens import token
 
+# The gRPC services behind C core, and on the HTTP port.
+DOORS = ("core", "http")
+
 
 def test_join_and_leave_pushes(gush):
     with Sse(gush.ports["http"], {"subs": {"who:1": {}}}) as web, Consume(gush, ["who:1"]) as rpc:

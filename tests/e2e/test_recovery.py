@@ -5,6 +5,9 @@ from consume import Consume, position
 from server import OPEN, wait_until
 from sse import Sse
 
+# The gRPC services behind C core, and on the HTTP port.
+DOORS = ("core", "http")
+
 CHANNEL = "hist:1"
 
 
