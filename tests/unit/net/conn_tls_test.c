@@ -127,6 +127,28 @@ static void leaving_in_the_middle(void **state)
     assert_int_equal(world.open_n, 0);
 }
 
+static void a_handshake_waits_for_room(void **state)
+{
+    uint8_t hello[2000];
+    size_t n = first_flight(hello, sizeof(hello));
+    uint8_t got[4096] = {0};
+    ssize_t at = 0, got_n = 0;
+
+    (void)state;
+    world.fill_first = true;
+    wire_open(&w, world.port);
+    wire_send_n(&w, hello, n);
+    while (at == got_n) {
+        got_n = recv(w.fd, got, sizeof(got), 0);
+        assert_true(got_n > 0);
+        for (at = 0; at < got_n && got[at] == 0; at++)
+            continue;
+    }
+    assert_int_equal(got[at], SSL3_RT_HANDSHAKE);
+    wire_close(&w);
+    AWAIT(world.closed_n == 1);
+}
+
 static void client_without_certificate(void **state)
 {
     (void)state;
@@ -315,6 +337,7 @@ int main(void)
         TEST(silence_ends),
         TEST(half_a_hello_ends),
         TEST(leaving_in_the_middle),
+        TEST(a_handshake_waits_for_room),
         TEST_MTLS(client_without_certificate),
         TEST_MTLS(client_with_a_foreign_certificate),
         TEST_MTLS(client_with_an_expired_certificate),

@@ -34,7 +34,7 @@ static struct {
     uint32_t open_ms;
     uint8_t *big;
     bool write_on; /* on_writable goes on with |big| */
-    bool is_h2, rest_at_first;
+    bool is_h2, rest_at_first, fill_first;
     atomic_int accepted_n, open_n, eof_n, writable_n, closed_n, second_n;
     atomic_size_t bytes_n; /* in |bytes|, which is written before */
     uint8_t bytes[1 << 18];
@@ -137,6 +137,16 @@ static const struct gush_conn_ops ops = {.on_open = on_open,
                                          .on_timer = on_timer,
                                          .on_closed = on_closed};
 
+/* With zeros, which are not of TLS: only for clients that look at bare bytes. */
+static inline void fill_socket(int fd)
+{
+    static const uint8_t nothing[4096];
+
+    for (size_t n = sizeof(nothing); n > 0; n /= 2)
+        while (send(fd, nothing, n, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+            continue;
+}
+
 static inline void on_accept(void *arg, struct gush_loop *loop, int fd,
                              const struct gush_peer *peer)
 {
@@ -144,6 +154,8 @@ static inline void on_accept(void *arg, struct gush_loop *loop, int fd,
         .ops = &ops, .owner = &world, .tls = world.server, .open_ms = world.open_ms};
 
     (void)arg;
+    if (world.fill_first)
+        fill_socket(fd);
     world.accepted_n++;
     world.accepted_fd = fd;
     assert_int_equal(gush_conn_open_with(loop, fd, peer, &setup, &world.conn), GUSH_OK);
@@ -389,16 +401,11 @@ static inline void write_big(struct gush_loop *loop, void *arg)
     assert_int_equal(world.err, GUSH_EAGAIN);
 }
 
-/* What is in the way is not of TLS, and the client will not understand it. */
 static inline void fill_socket_and_close(struct gush_loop *loop, void *arg)
 {
-    static const uint8_t nothing[4096];
-
     (void)loop;
     (void)arg;
-    for (size_t n = sizeof(nothing); n > 0; n /= 2)
-        while (send(world.accepted_fd, nothing, n, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
-            continue;
+    fill_socket(world.accepted_fd);
     gush_conn_close(world.conn, GUSH_CONN_END_GRACEFUL);
 }
 
