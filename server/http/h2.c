@@ -175,6 +175,17 @@ static bool is_over(const struct gush__h2_session *p)
     return !nghttp2_session_want_read(p->ng) || (p->eof && p->streams_n == 0);
 }
 
+/* A peer that sends no more will not open its windows either. */
+static void give_up_blocked(struct gush__h2_session *p)
+{
+    if (p->rest || p->ending_n + p->lingering_n == 0)
+        return;
+    for (struct gush__h2_stream *s = p->streams; s; s = s->next) {
+        if (s->stage == H2_ENDING || s->stage == H2_LINGERING)
+            gush__h2_break(s, NGHTTP2_CANCEL);
+    }
+}
+
 static bool flush(struct gush_lane *lane, struct gush_work *work)
 {
     struct gush__h2_session *p = GUSH_CONTAINER(work, struct gush__h2_session, flush);
@@ -191,6 +202,8 @@ static bool flush(struct gush_lane *lane, struct gush_work *work)
     if (gush_conn_closing(p->conn))
         return true;
     bool done = gush__h2_flush(p);
+    if (p->eof && done)
+        give_up_blocked(p);
     if (is_over(p)) {
         end_streams(p);
         gush_conn_close(p->conn, GUSH_CONN_END_GRACEFUL);

@@ -393,6 +393,12 @@ static void collect(struct gush__h2_stream *s, struct gush_span bytes)
     credit_bodies(p, s);
 }
 
+/* Some clients read an answer only when all of their body is out. */
+static int discard(struct gush__h2_stream *s, size_t n)
+{
+    return nghttp2_session_consume_stream(s->session->ng, s->id, n);
+}
+
 static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data, size_t n,
                    void *arg)
 {
@@ -409,6 +415,8 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
         collect(s, gush_span_of(data, n));
     else if (is_heard(s) && s->exchange.events->on_body)
         s->exchange.events->on_body(s->exchange.user, gush_span_of(data, n));
+    else if (s->stage == H2_ENDING || s->stage == H2_LINGERING)
+        return discard(s, n);
     return 0;
 }
 
