@@ -8,9 +8,8 @@
 #include "server/base/siphash.h"
 #include "server/base/text.h"
 
-#define PROOF_BYTES 12
-#define PROOF_TEXT  16
-#define RAW_MAX     (8 + 10 + GUSH_EPOCH_MAX)
+#define PROOF_TEXT 16
+#define RAW_MAX    (8 + 10 + GUSH_EPOCH_MAX)
 
 _Static_assert(GUSH_EVENT_ID_ENTRY_MAX <= UINT8_MAX, "a length fits");
 
@@ -116,11 +115,16 @@ bool gush_event_id_list_move(struct gush_event_id_list *l, const struct gush_eve
 static void prove_whole(const struct gush_event_id_key *key, uint64_t n, const uint64_t sums[2],
                         char out[static PROOF_TEXT])
 {
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     uint64_t words[3] = {htole64(n), htole64(sums[0]), htole64(sums[1])};
     struct gush_siphash h = gush_siphash_of(&key->whole, gush_span_of(words, sizeof words));
-    uint64_t proof[2] = {htole64(h.lo), htole64(h.hi)};
 
-    (void)put_text((const uint8_t *)proof, PROOF_BYTES, out, PROOF_TEXT);
+    /* 96 bits of it, six for a letter. */
+    for (unsigned i = 0; i < PROOF_TEXT / 2; i++, h.lo >>= 6, h.hi >>= 6) {
+        out[i] = letters[h.lo & 63];
+        out[i + PROOF_TEXT / 2] = letters[h.hi & 63];
+    }
 }
 
 void gush_event_id_write(const struct gush_event_id_key *key, const struct gush_event_id_list *l,

@@ -1,6 +1,6 @@
 /* event_id: positions of a client in its channels as one short text that nobody but us can write.
  *
- *   <proof>.<entry>.<entry>...     proof: 16 characters; base64url everywhere
+ *   <proof>.<entry>.<entry>...     proof: 16 characters, 96 bits; entries in base64url
  *   entry = keyed hash of the channel's name, 8 bytes; offset, varint; epoch, the rest
  *
  * An entry has a proof of its own, which is not in the text: the keyed hash of it. The proof of the
