@@ -342,8 +342,17 @@ struct load_publisher *load_publisher_new(const struct load_options *o,
     return p;
 }
 
+/* A server closes a connection that says nothing, and nothing was said while subscribers came. */
+static bool dial_again(struct load_publisher *p)
+{
+    close(p->fd);
+    return dial(p);
+}
+
 gush_err load_publisher_begin(struct load_publisher *p, double seconds)
 {
+    if (p->next_stream == 1 && !dial_again(p))
+        return GUSH_EIO;
     p->first += p->next;
     p->next = 0;
     p->until = (uint64_t)(seconds * p->options->rate);

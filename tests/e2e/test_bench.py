@@ -196,6 +196,16 @@ def test_floor():
     assert status == 0 and figures["deliveries"] == 50 * 10, figures
 
 
+def test_idle_connections_all_hear_the_next_publication():
+    """2,000 of them; bench/idle.py by hand has 18,000, and judges speed as well."""
+    run = subprocess.run([REPOSITORY / "bench/idle.py", "2000", "--seconds", "1", "--no-limits"],
+                         capture_output=True, text=True, timeout=TIMEOUT_S,
+                         env=dict(os.environ, GUSH=str(BINARY), LOAD=str(LOAD)))
+    assert run.returncode == 0, run.stdout + run.stderr
+    figures = json.loads(run.stdout)
+    assert figures["received"] == figures["connections"] == 2000 and figures["published"] == 1
+
+
 def test_soak_for_ten_seconds(tmp_path):
     """The soak that runs for ten minutes in .ci/full. A sanitizer gets a tenth of the load."""
     scale = ["--deliveries", "2000", "--scale", "0.2"] if sanitized() else []
