@@ -4,13 +4,14 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <time.h>
 
 #include "server/base/log.h"
 
-#include "server/net/conn.h"
+#include "server/net/conn_t.h"
 #include "server/net/listener.h"
 #include "server/net/tcp.h"
 #include "server/net/tls_server.h"
@@ -56,6 +57,7 @@ static inline void on_open(void *owner)
     assert_ptr_equal(owner, &world);
     assert_int_equal(world.bytes_n, 0);
     assert_true(gush_conn_is_tls(world.conn));
+    assert_false(gush_timer_armed(&world.conn->timer)); /* it is the owner's now */
     world.is_h2 = gush_conn_alpn_is(world.conn, "h2");
     if (world.rest_at_first)
         gush_conn_read(world.conn, GUSH_CONN_READ_OFF);
@@ -141,10 +143,13 @@ static const struct gush_conn_ops ops = {.on_open = on_open,
 static inline void fill_socket(int fd)
 {
     static const uint8_t nothing[4096];
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
 
-    for (size_t n = sizeof(nothing); n > 0; n /= 2)
-        while (send(fd, nothing, n, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
-            continue;
+    do { /* until it stays full */
+        for (size_t n = sizeof(nothing); n > 0; n /= 2)
+            while (send(fd, nothing, n, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+                continue;
+    } while (poll(&room, 1, 10) > 0);
 }
 
 static inline void on_accept(void *arg, struct gush_loop *loop, int fd,
