@@ -165,7 +165,8 @@ def test_event_ids_carry_the_position(gush, open_page, transport):
         page = open_page(gush, port=proxy.port, transport=transport).wait_state("connected")
         first = page.wait(lambda: page.gush()["lastEventId"], "an event id")
         gush.publish(STREAM, b"1")
-        page.wait(lambda: page.gush()["lastEventId"] not in ("", first), "the next event id")
+        page.wait(lambda: page.published() == [(1, "1")], "the publication")
+        assert page.gush()["lastEventId"] not in ("", first)
         recovers(page, proxy, lambda n: gush.publish(STREAM, b"%d" % n))
         if transport == "uni_sse":
             page.wait_text("#happened", "the browser comes back with Last-Event-ID")
@@ -309,10 +310,15 @@ def test_publish_through_the_api(gush, open_page):
     page.click("#as-sent")
     answer = json.loads(page.text("#answer-body"))
     assert answer["result"]["offset"] == 1
+    assert page.text("#answer-hint") == ""
     page.click("#curl-api")
     command = page.text("#command-text")
     assert "/api/publish" in command and '"data":{"exact": 1.0e2}' in command
     assert "$GUSH_API_KEY" in command and KEY not in command
+    page.find("#command-copy").send_keys(Keys.ESCAPE)
+    page.fill("#api-channel", "plain")
+    page.click("#api .main")
+    page.wait_text("#answer-hint", "not subscribed to plain")
     page.check_console()
 
 
@@ -445,25 +451,31 @@ def test_link_and_commands_keep_secrets(gush, open_page):
 
 
 def test_memory_is_bounded_and_the_list_can_be_held(gush, open_page):
-    page = open_page(gush).wait_state("connected")
-    calls = [gush.api().future("Publish", channel=STREAM, data=b"%d" % n) for n in range(700)]
+    page = open_page(gush, channels=[STREAM, "plain"]).wait_state("connected")
+    calls = [gush.api().future("Publish", channel=STREAM, data=b"%d" % n) for n in range(400)]
     for call in calls:
         call.result()
-    page.wait(lambda: page.gush()["received"] == 700, "700 publications")
-    page.wait(lambda: page.published()[-1][0] == 700, "the last row")
+    page.wait(lambda: page.gush()["received"] == 400, "400 publications")
+    page.wait(lambda: page.published()[-1][0] == 400, "the last row")
     assert len(page.rows()) == 300
     page.click("#pause")
     gush.publish(STREAM, b'"while held"')
     page.wait_text("#held", "1 more")
-    assert page.published()[-1][0] == 700
+    assert page.published()[-1][0] == 400
     page.click("#pause")
-    page.wait(lambda: page.published()[-1] == (701, '"while held"'), "it goes on")
+    page.wait(lambda: page.published()[-1] == (401, '"while held"'), "it goes on")
     page.fill("#filter", "while HELD")
-    assert [row[2] for row in page.rows()] == ["#701"]
+    assert [row[2] for row in page.rows()] == ["#401"]
     page.find("#filter").send_keys(Keys.ESCAPE)
     page.wait(lambda: len(page.rows()) == 300, "all rows")
     page.click("#clear")
     assert page.rows() == []
+    large = json.dumps(50_000 * "x").encode()
+    for _ in range(100):
+        gush.publish("plain", large)
+    gush.publish(STREAM, b'"last"')
+    page.wait(lambda: page.published()[-1:] == [(402, '"last"')], "the last one")
+    assert 10 < len(page.rows()) < 4e6 / len(large) + 1
     page.check_console()
 
 
