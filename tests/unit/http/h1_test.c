@@ -93,6 +93,22 @@ static void handle_big(void *arg, struct gush_exchange *s, const struct gush_htt
     gush_exchange_respond(s, &r);
 }
 
+static void handle_table(void *arg, struct gush_exchange *s,
+                         const struct gush_http_request *request, struct gush_span body)
+{
+    static char rows[5000];
+
+    (void)arg;
+    (void)request;
+    (void)body;
+    for (size_t i = 0; i < sizeof(rows); i++)
+        rows[i] = "row"[i % 3];
+    memcpy(rows + sizeof(rows) - 7, "rowrow.", 7);
+    struct gush_http_response r = {
+        .status = 200, .body = gush_span_of(rows, sizeof(rows)), .compress = true};
+    gush_exchange_respond(s, &r);
+}
+
 static void handle_stream(void *arg, struct gush_exchange *s,
                           const struct gush_http_request *request, struct gush_span body)
 {
@@ -222,6 +238,7 @@ static int group_setup(void **state)
     add("/get/", GUSH_ROUTER_GET | GUSH_ROUTER_HEAD, handle_echo, get, world.cors);
     add("/post", GUSH_ROUTER_POST, handle_echo, post, world.cors);
     add("/big", GUSH_ROUTER_ANY, handle_big, NULL, NULL);
+    add("/table", GUSH_ROUTER_ANY, handle_table, NULL, NULL);
     add("/stream", GUSH_ROUTER_ANY, handle_stream, NULL, NULL);
     add("/later", GUSH_ROUTER_ANY, handle_later, NULL, NULL);
     add("/health", GUSH_ROUTER_ANY, gush_router_health, NULL, NULL);
@@ -460,6 +477,21 @@ static void expectation_is_answered(void **state)
     assert_true(wire_ends(&w));
 }
 
+/* What was refused with all of its body there does not cost the connection. */
+static void bodies_of_refused_requests_are_passed_over(void **state)
+{
+    (void)state;
+    wire_send(&w, "POST /nothing HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nGET / HTTP"
+                  "POST /get HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+                  "OPTIONS * HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+                  "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+    wire_await(&w, "echo GET|/echo||1|1|");
+    wire_take(&w, "HTTP/1.1 404 Not Found\r\n");
+    wire_take(&w, "HTTP/1.1 405 Method Not Allowed\r\n");
+    wire_take(&w, "HTTP/1.1 200 OK\r\n");
+    wire_take(&w, "HTTP/1.1 200 OK\r\n");
+}
+
 /* ---- limits --------------------------------------------------------------------------------- */
 
 static void too_large(const char *request)
@@ -579,6 +611,26 @@ static void read_big(void)
     }
 }
 
+static void packed_for_those_who_accept_it(void **state)
+{
+    (void)state;
+    wire_send(&w, "GET /table HTTP/1.1\r\nHost: h\r\n\r\n");
+    wire_await(&w, "Content-Length: 5000\r\n");
+    wire_await(&w, "rowrow.");
+    assert_non_null(strstr(w.got, "Vary: Accept-Encoding\r\n"));
+    assert_null(strstr(w.got, "Content-Encoding"));
+    w.n = 0;
+    w.got[0] = '\0';
+    wire_send(&w, "HEAD /table HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n"
+                  "GET /echo HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n");
+    wire_await(&w, "echo GET|/echo||1|2|");
+    assert_non_null(strstr(w.got, "Content-Encoding: gzip\r\n"));
+    assert_null(strstr(w.got, "Content-Length: 5000\r\n"));
+    wire_take(&w, "Content-Encoding");
+    assert_null(strstr(w.got, "Content-Encoding")); /* short ones are not packed */
+    assert_null(strstr(w.got, "row"));
+}
+
 static void large_answers_arrive_whole(void **state)
 {
     (void)state;
@@ -656,6 +708,23 @@ static void streams_in_chunks_and_goes_on(void **state)
     assert_int_equal(atomic_load(&world.closed_n), 1);
     wire_send(&w, "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
     wire_await(&w, "echo GET|/echo||1|1|");
+}
+
+static void streams_to_a_head_are_mute(void **state)
+{
+    (void)state;
+    wire_send(&w, "HEAD /stream HTTP/1.1\r\nHost: h\r\n\r\nGET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+    await_event();
+    wire_await(&w, "Transfer-Encoding: chunked\r\n\r\n");
+    to_send[0] = GUSH_SPAN_LIT("3\r\none\r\n");
+    to_send_n = 1;
+    on_loop(do_send);
+    assert_int_equal(world.send_err, GUSH_OK);
+    on_loop(do_end);
+    wire_await(&w, "chunked\r\n\r\nHTTP/1.1 200 OK\r\n");
+    wire_await(&w, "echo GET|/echo||1|1|");
+    await_event();
+    assert_int_equal(atomic_load(&world.closed_n), 1);
 }
 
 static void streams_raw_in_1_0_until_the_end(void **state)
@@ -821,6 +890,24 @@ static void draining_closes_after_the_answer(void **state)
     assert_true(wire_ends(&w));
 }
 
+static void draining_closes_idle_connections_at_once(void **state)
+{
+    (void)state;
+    wire_send(&w, "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+    wire_await(&w, "echo GET|/echo||1|1|");
+    wire_open(&w2, world.port);
+    wire_send(&w2, "POST /post HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+                   "Content-Length: 3\r\n\r\n");
+    wire_await(&w2, "HTTP/1.1 100 Continue\r\n\r\n");
+    on_loop(do_drain);
+    assert_true(wire_ends(&w));
+    wire_send(&w2, "abc"); /* who has begun is heard out */
+    wire_await(&w2, "post POST|/post||1|3|abc");
+    assert_non_null(strstr(w2.got, "\r\nConnection: close\r\n"));
+    assert_true(wire_ends(&w2));
+    wire_close(&w2);
+}
+
 static void stopping_tells_every_stream(void **state)
 {
     (void)state;
@@ -854,13 +941,16 @@ int main(void)
         TEST(pipelined_ones_are_answered_in_order),
         TEST(half_closed_clients_get_their_answer),
         TEST(expectation_is_answered),
+        TEST(bodies_of_refused_requests_are_passed_over),
         TEST(bodies_over_the_limit),
         TEST(heads_over_the_limit),
         TEST(malformed_requests_end_the_connection),
         TEST(slow_heads_bodies_and_idlers_time_out),
+        TEST(packed_for_those_who_accept_it),
         TEST(large_answers_arrive_whole),
         TEST(who_takes_no_answer_is_cut_off),
         TEST(streams_in_chunks_and_goes_on),
+        TEST(streams_to_a_head_are_mute),
         TEST(streams_raw_in_1_0_until_the_end),
         TEST(stream_end_is_noticed_however_it_comes),
         TEST(chatter_into_a_stream_is_bounded),
@@ -870,6 +960,7 @@ int main(void)
         TEST(answers_later),
         TEST(gone_before_the_answer),
         TEST(draining_closes_after_the_answer),
+        TEST(draining_closes_idle_connections_at_once),
         TEST(stopping_tells_every_stream),
     };
     return UNIT_RUN(tests, group_setup, group_teardown);
