@@ -2,9 +2,9 @@
 
 #include "server/base/assert.h"
 
-struct gush_lane *gush_rpc_call_lane(const struct gush_rpc_call *call)
+struct gush_lane *gush_rpc_call_lane(struct gush_rpc_call *call)
 {
-    return call->lane;
+    return call->ops->lane(call);
 }
 
 uint32_t gush_rpc_call_note(const struct gush_rpc_call *call)

@@ -33,7 +33,7 @@
 #define GUSH_RPC_SAY_LATE       "the request message did not come in time"
 #define GUSH_RPC_SAY_LATE_AGAIN "no further message came in time"
 
-struct gush_lane *gush_rpc_call_lane(const struct gush_rpc_call *call);
+struct gush_lane *gush_rpc_call_lane(struct gush_rpc_call *call);
 /* What admit left in the verdict. */
 uint32_t gush_rpc_call_note(const struct gush_rpc_call *call);
 void gush_rpc_call_set_user(struct gush_rpc_call *call, void *user);

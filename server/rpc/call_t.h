@@ -18,6 +18,7 @@ struct gush_rpc_service;
 
 /* What a door must offer: call.h says what each one means. */
 struct gush_rpc_call_ops {
+    struct gush_lane *(*lane)(struct gush_rpc_call *call);
     void (*read)(struct gush_rpc_call *call);
     void (*hold)(struct gush_rpc_call *call);
     void (*release)(struct gush_rpc_call *call);
@@ -37,7 +38,6 @@ struct gush_rpc_call {
     uint32_t note;
     const struct gush_rpc_call_ops *ops;
     const struct gush_rpc_service *service; /* NULL: refused, nobody listens */
-    struct gush_lane *lane;
     void *user;
 };
 

@@ -244,6 +244,11 @@ struct gush_rpc_call *gush__core_call_base(struct gush__core_call *call)
     return &call->base;
 }
 
+static struct gush_lane *call_lane(struct gush_rpc_call *base)
+{
+    return &core_of(base)->queue->lane;
+}
+
 static void call_hold(struct gush_rpc_call *base)
 {
     core_of(base)->holds_n++;
@@ -388,7 +393,8 @@ static void call_cancel(struct gush_rpc_call *base, enum gush_rpc_status status,
         grpc_call_cancel_with_status(call->core, (grpc_status_code)status, message, NULL);
 }
 
-static const struct gush_rpc_call_ops core_ops = {.read = call_read,
+static const struct gush_rpc_call_ops core_ops = {.lane = call_lane,
+                                                  .read = call_read,
                                                   .hold = call_hold,
                                                   .release = call_release,
                                                   .send = call_send,
@@ -423,11 +429,8 @@ struct gush__core_call *gush__core_call_open(struct gush_rpc_server *server,
     struct gush__core_call *call = GUSH_NEW(struct gush__core_call);
     grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
 
-    call->base = (struct gush_rpc_call){.magic = gush_rpc_call_MAGIC,
-                                        .note = verdict->note,
-                                        .ops = &core_ops,
-                                        .service = service,
-                                        .lane = &q->lane};
+    call->base = (struct gush_rpc_call){
+        .magic = gush_rpc_call_MAGIC, .note = verdict->note, .ops = &core_ops, .service = service};
     call->many = verdict->many;
     call->core = core;
     call->fd = descriptor_of(server, core);

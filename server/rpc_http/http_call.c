@@ -70,7 +70,7 @@ static void stop(struct gush__http_call *call)
     gush__intake_close(call);
     if (call->deadline == NULL)
         return;
-    gush_wheel_disarm(&call->base.lane->wheel, &call->deadline->timer);
+    gush_wheel_disarm(&gush__http_call_lane(call)->wheel, &call->deadline->timer);
     gush_free(call->deadline);
     call->deadline = NULL;
 }
@@ -126,15 +126,21 @@ static void own_end(struct gush__http_call *call)
 
 /* ---- What the service does ------------------------------------------------------------------- */
 
+struct gush_lane *gush__http_call_lane(const struct gush__http_call *call)
+{
+    return call->gone ? call->lane : gush_exchange_lane(call->exchange);
+}
+
 void gush__http_call_hold(struct gush__http_call *call)
 {
+    GUSH_ASSERT(call->holds_n < UINT16_MAX);
     call->holds_n++;
 }
 
 /* Frees |call| once nothing can come back to it. */
 static void settle(struct gush__http_call *call)
 {
-    if (call->exchange != NULL || call->holds_n > 0)
+    if (!call->gone || call->holds_n > 0)
         return;
     if (call->asked && call->base.service->on_closed)
         call->base.service->on_closed(call->base.service->ctx, &call->base);
@@ -148,6 +154,11 @@ void gush__http_call_release(struct gush__http_call *call)
     GUSH_ASSERT(call->holds_n > 0);
     call->holds_n--;
     settle(call);
+}
+
+static struct gush_lane *call_lane(struct gush_rpc_call *base)
+{
+    return gush__http_call_lane(call_of(base));
 }
 
 static void call_hold(struct gush_rpc_call *base)
@@ -289,7 +300,8 @@ void gush__http_call_refuse(struct gush__http_call *call, enum gush_rpc_status s
         call->base.service->on_gone(call->base.service->ctx, &call->base);
 }
 
-static const struct gush_rpc_call_ops call_ops = {.read = call_read,
+static const struct gush_rpc_call_ops call_ops = {.lane = call_lane,
+                                                  .read = call_read,
                                                   .hold = call_hold,
                                                   .release = call_release,
                                                   .burst = call_burst,
@@ -345,8 +357,9 @@ static void on_closed(void *user)
     stop(call);
     own_free(call->own);
     call->own = NULL;
-    call->holds_n++;
-    call->exchange = NULL;
+    gush__http_call_hold(call);
+    call->lane = gush_exchange_lane(call->exchange);
+    call->gone = true;
     if (call->asked && !call->finished && !call->told && service->on_gone) {
         call->told = true;
         service->on_gone(service->ctx, &call->base);
@@ -372,7 +385,7 @@ static void on_deadline(void *lane, struct gush_timer *timer)
 
 void gush__http_call_within(struct gush__http_call *call, uint64_t ms)
 {
-    struct gush_lane *lane = call->base.lane;
+    struct gush_lane *lane = gush__http_call_lane(call);
 
     call->deadline = GUSH_NEW(struct gush__deadline);
     call->deadline->timer.fire = on_deadline;
@@ -386,11 +399,8 @@ struct gush__http_call *gush__http_call_new(struct gush_exchange *exchange,
 {
     struct gush__http_call *call = GUSH_NEW(struct gush__http_call);
 
-    call->base = (struct gush_rpc_call){.magic = gush_rpc_call_MAGIC,
-                                        .note = verdict->note,
-                                        .ops = &call_ops,
-                                        .service = service,
-                                        .lane = gush_exchange_lane(exchange)};
+    call->base = (struct gush_rpc_call){
+        .magic = gush_rpc_call_MAGIC, .note = verdict->note, .ops = &call_ops, .service = service};
     call->exchange = exchange;
     call->many = verdict->many;
     gush_exchange_watch(exchange, &call_events, &call->base);

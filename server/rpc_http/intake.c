@@ -19,7 +19,7 @@ static void intake_free(struct gush__intake *in)
 static void ask(struct gush__http_call *call)
 {
     struct gush__intake *in = call->intake;
-    struct gush_lane *lane = call->base.lane;
+    struct gush_lane *lane = gush__http_call_lane(call);
 
     call->reading = true;
     if (in->limits.request_timeout_ms > 0)
@@ -30,7 +30,7 @@ static void ask(struct gush__http_call *call)
 static void asked_no_more(struct gush__http_call *call, struct gush__intake *in)
 {
     call->reading = false;
-    gush_wheel_disarm(&call->base.lane->wheel, &in->late);
+    gush_wheel_disarm(&gush__http_call_lane(call)->wheel, &in->late);
 }
 
 /* |message| opened into |out|, or the call is refused for it. */
@@ -232,7 +232,7 @@ void gush__intake_ask(struct gush__http_call *call)
     if (in->busy || in->work.queued || (in->kept.n == 0 && !in->ended))
         return;
     gush__http_call_hold(call); /* until the work is done */
-    gush_lane_last(call->base.lane, &in->work);
+    gush_lane_last(gush__http_call_lane(call), &in->work);
 }
 
 static void on_late(void *lane, struct gush_timer *timer)

@@ -11,7 +11,7 @@
  * Lifetime  new, offer, route .. the protocols that serve the route were freed .. free
  * Limits    a message and the time for it as offered; GUSH_EXCHANGE_BODY_WINDOW of what was not
  *           asked for; GUSH_RPC_SERVICES_MAX services
- * Memory    about 100 bytes for a call besides its exchange; what is needed to read a request goes
+ * Memory    72 bytes for a call besides its exchange; what is needed to read a request goes
  *           with the request
  * spec      gRPC over HTTP/2 */
 #ifndef GUSH_RPC_HTTP_RPC_HTTP_H

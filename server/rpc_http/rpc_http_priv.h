@@ -50,23 +50,29 @@ struct gush__deadline {
     struct gush__http_call *call;
 };
 
+/* There are as many of these as streams that idle: 72 bytes. */
 struct gush__http_call {
     struct gush_rpc_call base;
-    struct gush_exchange *exchange; /* NULL: gone */
-    struct gush__intake *intake;    /* NULL: nothing more is read */
-    struct gush__own *own;          /* NULL: none under way */
+    union {
+        struct gush_exchange *exchange; /* until |gone| */
+        struct gush_lane *lane;         /* from then on */
+    };
+    struct gush__intake *intake; /* NULL: nothing more is read */
+    struct gush__own *own;       /* NULL: none under way */
     struct gush__deadline *deadline;
-    uint32_t holds_n;
-    bool many;     /* the peer may send any number of messages */
-    bool gzip;     /* answers are packed where it pays: the peer does it, too */
-    bool reading;  /* a message is asked for */
-    bool asked;    /* the service knows this call */
-    bool told;     /* and it heard on_gone */
-    bool started;  /* the head of the answer is out */
-    bool sending;  /* messages are under way */
-    bool finished; /* finish was called */
-    bool over;     /* nothing can be said to the peer any more */
+    uint16_t holds_n;
+    bool gone : 1;     /* the exchange is */
+    bool many : 1;     /* the peer may send any number of messages */
+    bool gzip : 1;     /* answers are packed where it pays: the peer does it, too */
+    bool reading : 1;  /* a message is asked for */
+    bool asked : 1;    /* the service knows this call */
+    bool told : 1;     /* and it heard on_gone */
+    bool started : 1;  /* the head of the answer is out */
+    bool sending : 1;  /* messages are under way */
+    bool finished : 1; /* finish was called */
+    bool over : 1;     /* nothing can be said to the peer any more */
 };
+_Static_assert(sizeof(void *) != 8 || sizeof(struct gush__http_call) <= 72, "see above");
 
 /* ---- http_call.c ----------------------------------------------------------------------------- */
 
@@ -79,6 +85,7 @@ void gush__http_call_refuse(struct gush__http_call *call, enum gush_rpc_status s
                             const char *message);
 /* The peer wants to hear within |ms|. */
 void gush__http_call_within(struct gush__http_call *call, uint64_t ms);
+struct gush_lane *gush__http_call_lane(const struct gush__http_call *call);
 void gush__http_call_hold(struct gush__http_call *call);
 /* May free it. */
 void gush__http_call_release(struct gush__http_call *call);

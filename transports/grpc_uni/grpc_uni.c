@@ -21,17 +21,18 @@ struct gush_grpc_uni {
     struct gush_rpc_service service;
 };
 
-/* One stream. Its lane's. */
+/* One stream. Its lane's. There are many: in an order without gaps. */
 struct gush_grpc_uni_conn {
     GUSH_MAGIC_FIELD;
-    struct gush_rpc_call *call;
-    struct gush_client *client;
-    const struct gush_frame *frames; /* framed: of the send that is running */
-    uint32_t frames_n;
-    uint32_t taken_n; /* slices: frames of the burst under way that the library has */
+    uint8_t taken_n;  /* slices: frames of the burst under way that the library has */
+    uint8_t frames_n; /* framed: of |frames| */
     bool pending;     /* a burst is under way */
     bool framed;
+    struct gush_rpc_call *call;
+    struct gush_client *client;
+    const struct gush_frame *frames; /* framed: of the send that is running; NULL: none */
 };
+_Static_assert(GUSH_BURST_MAX <= UINT8_MAX, "frames of a burst are counted in a byte");
 #define gush_grpc_uni_conn_MAGIC GUSH_MAGIC('g', 'u', 'n', 'i')
 
 /* ---- Pushes as slices
@@ -127,7 +128,7 @@ static gush_err send_framed(void *arg, const struct gush_frame *frames, size_t f
 
     GUSH_ASSERT(!conn->pending && frames_n <= GUSH_BURST_MAX);
     conn->frames = frames;
-    conn->frames_n = (uint32_t)frames_n;
+    conn->frames_n = (uint8_t)frames_n;
     err = gush_rpc_call_burst(conn->call);
     conn->frames = NULL;
     conn->pending = err == GUSH_EAGAIN;
