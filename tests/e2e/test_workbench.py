@@ -172,6 +172,7 @@ def test_event_ids_carry_the_position(gush, open_page, transport):
             page.wait_text("#happened", "the browser comes back with Last-Event-ID")
         page.click("#list summary")
         assert page.gush()["lastEventId"] in page.text("#list .pairs")
+        assert page.gush()["lastEventId"] in page.text("#event-id")
         page.check_console("ERR_")
 
 
@@ -259,6 +260,8 @@ def test_each_transport_over_h2(gush_h2, open_page, transport):
     gush_h2.publish(STREAM, b"1")
     page.wait(lambda: page.published() == [(1, "1")], "the publication")
     assert page.run("return performance.getEntriesByType('navigation')[0].nextHopProtocol") == "h2"
+    assert " · h2" in page.text("#facts")
+    assert re.search(r"HTTP API\s+–\s+not on this port", page.text("#offered"))
     page.check_console()
 
 
@@ -365,6 +368,20 @@ def test_a_path_that_is_not_served(gush, open_page, transport):
     page.click("#connection .main")
     page.wait_state("connected")
     assert page.text("#trouble") == "" or not page.find("#trouble").is_displayed()
+
+
+def test_a_refusal_by_status(start, open_page):
+    """What EventSource itself does not tell: the status, and what was said with it."""
+    mapped = {"enabled": True, "connect_code_to_http_response": {
+        "enabled": True, "transforms": [{"code": 3500, "to": {"status_code": 401}}]}}
+    server = start(dict(CONFIG, uni_sse=mapped, uni_http_stream=mapped))
+    server.keeps_streams = True
+    for transport in TRANSPORTS:
+        page = open_page(server, transport=transport).wait_state("connected")
+        page.fill("#token", "nonsense")
+        page.click("#connection .main")
+        page.wait_text("#trouble", "HTTP 401: invalid token")
+        assert "token" in page.text("#trouble span") and page.gush()["state"] == "refused"
 
 
 def test_a_limit_is_reached_and_then_not(start, open_page):
