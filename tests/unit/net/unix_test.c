@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
@@ -34,7 +35,7 @@ static struct {
     struct gush_conn *conn;
     char bytes[100];
     size_t bytes_n;
-    int eof_n, closed_n;
+    atomic_int eof_n, closed_n;
 } world;
 
 static int wires[WIRES_N];
