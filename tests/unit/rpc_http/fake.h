@@ -29,7 +29,7 @@
 #include "server/rpc_http/rpc_http.h"
 
 #define MESSAGE_MAX 1000
-#define TIMEOUT_MS  5000
+#define TIMEOUT_MS  UINT64_C(5000)
 #define FIELDS_MAX  8
 
 enum note { NOTE_ECHO = 1, NOTE_HOLD, NOTE_STREAM, NOTE_FAIL };

@@ -75,8 +75,10 @@ static void expect_metadata(const struct gush_rpc_head *head, const char *key, c
 {
     struct gush_span got = gush_rpc_head_find(head, key);
 
-    assert_true((got.p == NULL) == (want == NULL));
-    assert_true(gush_span_eq_str(got, want));
+    if (want == NULL)
+        assert_null(got.p);
+    else
+        assert_true(got.p != NULL && gush_span_eq_str(got, want));
 }
 
 static void metadata_is_the_first_value_and_decoded(void **state)
@@ -147,8 +149,10 @@ static void a_long_message_is_cut_between_characters(void **state)
 
     (void)state;
     long_text[0] = 'x';
-    for (size_t i = 1; i + 1 < sizeof(long_text); i += 2)
-        memcpy(long_text + i, "\xc3\xa9", 2);
+    for (size_t i = 1; i + 1 < sizeof(long_text); i += 2) {
+        long_text[i] = '\xc3';
+        long_text[i + 1] = '\xa9';
+    }
     end.message = gush_span_of(long_text, 3001);
     gush_rpc_http_wire_trailers(&t, &end);
     assert_int_equal(t.fields_n, 2);
