@@ -51,7 +51,8 @@ static void page(void *arg, struct gush_exchange *s, const struct gush_http_requ
     gush_exchange_respond(s, &(struct gush_http_response){.status = 200,
                                                           .fields = fields,
                                                           .fields_n = 2,
-                                                          .body = gush_buf_span(&app->demo_page)});
+                                                          .body = gush_buf_span(&app->demo_page),
+                                                          .compress = true});
 }
 
 struct gush_route gush__app_demo_route(struct gush_app *app)
