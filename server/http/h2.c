@@ -328,7 +328,7 @@ static void on_eof(void *owner)
 
     p->eof = true;
     for (struct gush__h2_stream *s = p->streams; s; s = s->next) {
-        if (s->stage == H2_HEAD || s->stage == H2_BODY || s->stage == H2_STREAMING)
+        if (!s->body_over || s->stage == H2_STREAMING)
             gush__h2_break(s, NGHTTP2_CANCEL);
     }
     gush__h2_touch(p);

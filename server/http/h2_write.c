@@ -5,7 +5,8 @@
 
 #include "server/http/h2_priv.h"
 
-#define WRITES_MAX 8 /* of one turn: others want theirs */
+#define WRITES_MAX     8                  /* of one turn: others want theirs */
+#define PROGRESS_BYTES ((size_t)64 << 10) /* of an answer: who takes so many is not stuck */
 
 /* ---- gathering ------------------------------------------------------------------------------ */
 
@@ -38,6 +39,8 @@ static void gather(struct gush_h2 *h2, const uint8_t *p, size_t n)
 static void gather_own(struct gush__h2_stream *s, size_t n)
 {
     gather(s->session->h2, s->own->data + s->own_at, n);
+    if ((s->own_at + n) / PROGRESS_BYTES > s->own_at / PROGRESS_BYTES)
+        gush__h2_stage(s, (enum gush__h2_stage)s->stage); /* its time begins again */
     s->own_at += (uint32_t)n;
     if (s->own_at == s->own->n)
         gush__h2_due(s);
