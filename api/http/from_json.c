@@ -62,7 +62,7 @@ static bool next_typed(struct reader *r, enum gush_json_type type, struct gush_j
 /* `null` comes next and was taken. */
 static bool accept_null(struct reader *r)
 {
-    struct gush_json_value v;
+    struct gush_json_value v = {0};
 
     return peek(r) == 'n' && next(r, &v);
 }
@@ -70,7 +70,7 @@ static bool accept_null(struct reader *r)
 /* |open| comes next and was taken, as one more level. */
 static bool enter(struct reader *r, char open)
 {
-    struct gush_json_value v;
+    struct gush_json_value v = {0};
 
     if (!accept(r, open))
         return next(r, &v) && fail(r, GUSH_ETYPE, "a member has another type");
@@ -99,7 +99,7 @@ static bool more(struct reader *r, char close, bool first)
 
 static bool key(struct reader *r, struct gush_span *raw)
 {
-    struct gush_json_value v;
+    struct gush_json_value v = {0};
 
     if (peek(r) != '"')
         return fail(r, GUSH_ESYNTAX, "object wants a quoted name here");
@@ -116,6 +116,7 @@ static char *text_of(struct reader *r, struct gush_span raw)
     struct gush_span inside = gush_span_of(raw.p + 1, raw.n - 2);
     struct gush_buf buf;
 
+    GUSH_ASSERT(raw.p != NULL && raw.n >= 2); /* its quotes */
     if (inside.n == 0 || memchr(inside.p, '\\', inside.n) == NULL)
         return gush_arena_string(r->arena, inside);
     buf = (struct gush_buf){
@@ -129,7 +130,7 @@ static char *text_of(struct reader *r, struct gush_span raw)
 
 static bool read_string(struct reader *r, char **out)
 {
-    struct gush_json_value v;
+    struct gush_json_value v = {0};
 
     if (accept_null(r) || !next_typed(r, GUSH_JSON_STRING, &v))
         return r->err == GUSH_OK;
@@ -139,7 +140,7 @@ static bool read_string(struct reader *r, char **out)
 
 static bool read_payload(struct reader *r, ProtobufCBinaryData *out)
 {
-    struct gush_json_value v;
+    struct gush_json_value v = {0};
 
     if (!next(r, &v))
         return false;
@@ -150,7 +151,7 @@ static bool read_payload(struct reader *r, ProtobufCBinaryData *out)
 
 static bool read_bool(struct reader *r, protobuf_c_boolean *out)
 {
-    struct gush_json_value v;
+    struct gush_json_value v = {0};
 
     if (accept_null(r) || !next_typed(r, GUSH_JSON_BOOL, &v))
         return r->err == GUSH_OK;
@@ -160,7 +161,7 @@ static bool read_bool(struct reader *r, protobuf_c_boolean *out)
 
 static bool read_number(struct reader *r, ProtobufCType type, void *out)
 {
-    struct gush_json_value v;
+    struct gush_json_value v = {0};
     uint64_t u = 0;
     int64_t i = 0;
     gush_err err;
@@ -286,7 +287,7 @@ static bool read_map(struct reader *r, ProtobufCMessage *message,
 {
     const ProtobufCMessageDescriptor *descriptor = field->descriptor;
     struct list l = {0};
-    struct gush_span name;
+    struct gush_span name = GUSH_SPAN_EMPTY;
 
     if (!enter(r, '{'))
         return false;
@@ -340,7 +341,7 @@ static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor
 static bool read_message(struct reader *r, ProtobufCMessage *message)
 {
     struct gush_json_value ignored;
-    struct gush_span name;
+    struct gush_span name = GUSH_SPAN_EMPTY;
 
     if (!enter(r, '{'))
         return false;
@@ -366,7 +367,7 @@ gush_err gush_from_json(const ProtobufCMessageDescriptor *descriptor, struct gus
 
     gush_json_scan_init(&r.scan, text);
     *out = new_message(&r, descriptor);
-    if (!accept_null(&r) && r.err == GUSH_OK)
+    if (*out != NULL && !accept_null(&r))
         (void)read_message(&r, *out);
     if (r.err == GUSH_OK && !gush_json_at_end(&r.scan))
         fail(&r, GUSH_ESYNTAX, "something follows the object");

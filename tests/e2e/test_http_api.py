@@ -229,8 +229,10 @@ def test_keep_alive_and_pipelining(gush):
     assert kept(gush, "hist:pipe") == list(range(40, 50))
 
 
-def test_many_at_once(gush):
+def test_many_at_once(serve):
     """Each request is answered once, nothing is lost or mixed up."""
+    gush = serve({"lanes": {"workers": 3}})
+
     def work(worker):
         connection = connect(gush)
         for i in range(40):
@@ -328,6 +330,30 @@ def test_curl(gush):
     many = json.dumps({"commands": [{"publish": {"channel": "hist:c", "data": "y" * 200}}] * 100})
     packed = curl("--compressed", "-H", f"X-API-Key: {API_KEY}", "-d", many, url + "batch")
     assert len(json.loads(packed)["replies"]) == 100
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+def test_over_http2(serve):
+    gush = serve({"http_api": {"key": API_KEY, "external": True},
+                  "http_server": {"address": "127.0.0.1", "h2c_external": True,
+                                  "internal_address": "127.0.0.1", "internal_port": "0"}})
+    url = f"http://127.0.0.1:{gush.ports['http']}/api"
+    publish = '{"channel":"hist:h2","data":{"n": 1}}'
+    for path, body, key, wanted in (
+            ("/publish", publish, "other", " 401"),
+            ("/publish", "{", API_KEY, "Bad Request\n 400"),
+            ("/nope", "{}", API_KEY, "404 page not found\n 404"),
+            ("/publish", publish, API_KEY, '{"result":{"offset":1,"epoch":"EPOCH"}} 200'),
+            ("", '{"id":1,"params":' + publish + "}{}", API_KEY,
+             '{"id":1,"result":{"offset":2,"epoch":"EPOCH"}}\n'
+             '{"error":{"code":107,"message":"bad request"}} 200')):
+        done = subprocess.run(
+            ["curl", "-sS", "--http2-prior-knowledge", "--max-time", "20", "-H",
+             f"x-api-key: {key}", "-d", body, "-w", " %{http_code} %{http_version}", url + path],
+            capture_output=True, text=True, check=True)
+        assert re.sub(r'"epoch":"\w+"', '"epoch":"EPOCH"', done.stdout) == wanted + " 2"
+    # where the end of the test looks
+    gush.ports["http"] = gush.ports.get("http_internal", gush.ports["http"])
 
 
 @ours_only

@@ -2,7 +2,9 @@
 
 #define BAD       "{\"error\":{\"code\":107,\"message\":\"bad request\"}}"
 #define NOT_FOUND "{\"error\":{\"code\":104,\"message\":\"not found\"}}"
-#define PARAMS    "\"params\":{\"channel\":\"hist:x\",\"data\":1}"
+#define WRONG_PARAMS                                                                               \
+    ",\"params\":{\"channel\":5,\"user\":5,\"method\":5,\"pattern\":5,\"channels\":5}"
+#define PARAMS "\"params\":{\"channel\":\"hist:x\",\"data\":1}"
 
 static size_t kept(struct harness *h, const char *channel)
 {
@@ -98,7 +100,7 @@ static void too_many_commands(void **state)
 
     (void)state;
     expect_refused(h, "/api", body, 413);
-    body[GUSH_METHODS_MEMBERS_MAX * 2] = '\0';
+    body[(size_t)GUSH_METHODS_MEMBERS_MAX * 2] = '\0';
     post = post_begin(h, "/api", body);
     post_wait(post);
     assert_int_equal(post->status, 200);
@@ -184,8 +186,7 @@ static void params_that_make_no_sense_are_that_commands_error(void **state)
         "publish",  "broadcast", "unsubscribe",    "disconnect", "presence", "history",
         "channels", "rpc",       "history_remove", "subscribe",  "refresh"};
     static const char *const params[] = {"", ",\"params\":5", ",\"params\":[]", ",\"params\":\"x\"",
-                                         ",\"params\":{\"channel\":5,\"user\":5,\"method\":5,"
-                                         "\"pattern\":5,\"channels\":5}"};
+                                         WRONG_PARAMS};
     struct harness *h = harness_new();
     char body[200];
 
