@@ -63,7 +63,7 @@ struct gush__h1_inbox {
     const struct gush_route *route;
 };
 
-/* In the order of use: a piece of a stream touches only the first cache line. */
+/* In the order of use: a piece of a stream touches what is in front, up to body_bytes. */
 struct gush__h1_peer {
     GUSH_MAGIC_FIELD;
     uint8_t stage;

@@ -296,7 +296,7 @@ static void slow_ones_time_out(void **state)
 /* Who is not read does not run out of time. */
 static void held_ones_do_not(void **state)
 {
-    static const struct timespec pause = {0, 200 * 1000000};
+    static const struct timespec pause = {0, 200000000L};
 
     (void)state;
     stop_world();

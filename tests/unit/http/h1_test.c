@@ -96,14 +96,14 @@ static void handle_big(void *arg, struct gush_exchange *s, const struct gush_htt
 static void handle_table(void *arg, struct gush_exchange *s,
                          const struct gush_http_request *request, struct gush_span body)
 {
-    static char rows[5000];
+    static char rows[5002];
 
     (void)arg;
     (void)request;
     (void)body;
     for (size_t i = 0; i < sizeof(rows); i++)
         rows[i] = "row"[i % 3];
-    memcpy(rows + sizeof(rows) - 7, "rowrow.", 7);
+    rows[sizeof(rows) - 1] = '.';
     struct gush_http_response r = {
         .status = 200, .body = gush_span_of(rows, sizeof(rows)), .compress = true};
     gush_exchange_respond(s, &r);
@@ -615,7 +615,7 @@ static void packed_for_those_who_accept_it(void **state)
 {
     (void)state;
     wire_send(&w, "GET /table HTTP/1.1\r\nHost: h\r\n\r\n");
-    wire_await(&w, "Content-Length: 5000\r\n");
+    wire_await(&w, "Content-Length: 5002\r\n");
     wire_await(&w, "rowrow.");
     assert_non_null(strstr(w.got, "Vary: Accept-Encoding\r\n"));
     assert_null(strstr(w.got, "Content-Encoding"));
@@ -625,7 +625,7 @@ static void packed_for_those_who_accept_it(void **state)
                   "GET /echo HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n");
     wire_await(&w, "echo GET|/echo||1|2|");
     assert_non_null(strstr(w.got, "Content-Encoding: gzip\r\n"));
-    assert_null(strstr(w.got, "Content-Length: 5000\r\n"));
+    assert_null(strstr(w.got, "Content-Length: 5002\r\n"));
     wire_take(&w, "Content-Encoding");
     assert_null(strstr(w.got, "Content-Encoding")); /* short ones are not packed */
     assert_null(strstr(w.got, "row"));
