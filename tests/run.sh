@@ -30,10 +30,10 @@ sim|release|run_ctest release -L "^sim$"
 tsan||build_preset tsan -DGUSH_TESTS=ON
 unit-tsan|tsan|run_ctest tsan -L "^unit$"
 stress|tsan|run_ctest tsan -L "^stress$"
-e2e|dev|run_pytest dev --ignore=test_browser.py --ignore=test_quickstart.py
-e2e-release|release|run_pytest release test_readers.py test_recovery.py test_bad_input.py grpc_hostile
-e2e-tsan|tsan|run_pytest tsan test_delivery.py test_recovery.py test_presence.py
-browser|dev|run_pytest dev test_browser.py
+e2e|dev|run_pytest dev --ignore-glob=test_*browser*.py --ignore=test_workbench.py --ignore=test_quickstart.py
+e2e-release|release|run_pytest release test_readers.py test_recovery.py test_bad_input.py test_http1_hostile.py grpc_hostile h2_hostile
+e2e-tsan|tsan|run_pytest tsan test_delivery.py test_recovery.py test_presence.py test_event_ids.py test_h2.py test_http_api.py test_http_stream.py test_reload.py
+browser|dev|run_pytest dev test_browser.py test_browser_cut.py test_clients_browser.py test_workbench.py
 quickstart|release|run_pytest release test_quickstart.py
 fuzz-build||build_preset fuzz -DGUSH_TESTS=ON
 fuzz|fuzz-build|tests/fuzz/run.sh $fuzz_seconds
