@@ -234,8 +234,11 @@ static void add(const char *path, unsigned methods, gush_exchange_handler *handl
 static void start_world(const struct gush_http_limits *limits)
 {
     struct gush_loop_options loop_options = {.workers_n = 1, .seed = 1, .name = "h2"};
-    struct gush_front_options options = {
-        .router = world.router, .wall_ms = gush_clock_wall_ms, .limits = *limits, .h2c = true};
+    struct gush_front_options options = {.router = world.router,
+                                         .wall_ms = gush_clock_wall_ms,
+                                         .limits = *limits,
+                                         .proxy = world.proxy,
+                                         .h2c = !world.plain};
     char message[200];
 
     assert_int_equal(gush_loop_new(&loop_options, &world.loop), GUSH_OK);
