@@ -1,8 +1,7 @@
 #include "api/core/waiting.h"
 #include "tests/unit/api_http/harness.h"
 
-#define PUBLISH       "{\"channel\":\"hist:x\",\"data\":1}"
-#define PUBLISH_AND_X PUBLISH "x"
+#define PUBLISH "{\"channel\":\"hist:x\",\"data\":1}"
 
 /* How much |channel| keeps. */
 static size_t kept(struct harness *h, const char *channel)
@@ -60,7 +59,8 @@ static void a_closed_node_takes_nothing(void **state)
 
 static void what_makes_no_sense_is_400(void **state)
 {
-    static const char *const bodies[] = {"", "[]", "{", "{\"channel\":5}", "x", PUBLISH_AND_X};
+    static const char more[] = PUBLISH "x";
+    const char *const bodies[] = {"", "[]", "{", "{\"channel\":5}", "x", more};
     struct harness *h = harness_new();
 
     (void)state;
