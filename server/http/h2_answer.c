@@ -260,6 +260,7 @@ static size_t burst_left(struct gush__h2_stream *s)
 }
 
 /* Only says how much there is; h2_write.c gathers it. */
+// NOLINTNEXTLINE(readability-function-size): as many parameters as nghttp2 gives
 ssize_t gush__h2_read_data(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t n, uint32_t *flags,
                            nghttp2_data_source *source, void *arg)
 {

@@ -102,6 +102,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     return nghttp2_session_set_stream_user_data(ng, s->id, s);
 }
 
+// NOLINTNEXTLINE(readability-function-size): as many parameters as nghttp2 gives
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *arg)
 {
@@ -127,6 +128,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
 }
 
 /* What cannot be a field at all is not passed over in silence. */
+// NOLINTNEXTLINE(readability-function-size): as many parameters as nghttp2 gives
 static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
                              size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags,
                              void *arg)

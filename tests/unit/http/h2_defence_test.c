@@ -182,16 +182,15 @@ static void priorities_keep_their_rules(void **state)
 static void heads_that_are_bombs(void **state)
 {
     static uint8_t block[16000];
-    static const uint8_t value[4000] = {'v'};
-    size_t n = 6;
+    static const uint8_t start[] = {0x82, 0x86, 0x84, 0x41, 1,   'h', 0x40,
+                                    1,    'x',  0x7f, 0xa1, 0x1e}; /* 4,000 bytes, remembered */
+    size_t n = sizeof(start);
 
     (void)state;
     raw_open();
-    memcpy(block, GET_ROOT, 6);
-    memcpy(block + n, "\x40\x01x\x7f\xa1\x1e", 6); /* a field of 4,000 bytes, remembered */
-    n += 6;
-    memset(block + n, 'v', sizeof(value));
-    n += sizeof(value);
+    memcpy(block, start, sizeof(start));
+    memset(block + n, 'v', 4000);
+    n += 4000;
     memset(block + n, 0xbe, 4000); /* and named so often */
     raw_frame(NGHTTP2_HEADERS, 5, 1, block, n + 4000);
     assert_int_equal(raw_goodbye(), NGHTTP2_ENHANCE_YOUR_CALM);
@@ -276,15 +275,13 @@ static void slow_bodies(void **state)
 static void idle_connections_end(void **state)
 {
     const struct gush_http_limits limits = {.idle_ms = 30};
-    struct peer_stream *s;
 
     (void)state;
     with_limits(&limits);
-    s = peer_get(&p, "/stream"); /* not idle */
+    peer_get(&p, "/stream"); /* not idle */
     await_event();
     peer_ping(&p);
-    s = &p.streams[0];
-    peer_reset(&p, s, NGHTTP2_CANCEL);
+    peer_reset(&p, &p.streams[0], NGHTTP2_CANCEL);
     peer_await_end(&p);
     assert_int_equal(p.goaways, 1);
     assert_int_equal(p.goaway_code, NGHTTP2_NO_ERROR);

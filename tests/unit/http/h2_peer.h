@@ -49,6 +49,7 @@ static inline struct peer_stream *peer_stream(struct peer *p, int32_t id)
 
 /* ---- callbacks ------------------------------------------------------------------------------ */
 
+// NOLINTNEXTLINE(readability-function-size): as many parameters as nghttp2 gives
 static inline int peer_on_header(nghttp2_session *ng, const nghttp2_frame *frame,
                                  const uint8_t *name, size_t name_n, const uint8_t *value,
                                  size_t value_n, uint8_t flags, void *arg)
@@ -118,6 +119,7 @@ static inline int peer_on_close(nghttp2_session *ng, int32_t id, uint32_t code, 
     return 0;
 }
 
+// NOLINTNEXTLINE(readability-function-size): as many parameters as nghttp2 gives
 static inline ssize_t peer_read_data(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t n,
                                      uint32_t *flags, nghttp2_data_source *source, void *arg)
 {
@@ -243,6 +245,7 @@ static inline nghttp2_nv peer_nv(const char *name, const char *value)
 }
 
 /* |more|: names and values of fields, ended by NULL; NULL: none. |body| NULL: no body. */
+// NOLINTNEXTLINE(readability-function-size): the seventh only says whether more will follow
 static inline struct peer_stream *peer_request(struct peer *p, const char *method, const char *path,
                                                const char *const *more, const char *body,
                                                size_t body_n, bool ends)

@@ -127,7 +127,6 @@ static void a_burst_waits_for_the_window(void **state)
     on_loop(send_burst);
     peer_await(&p, s->body_n == 8);
     peer_ping(&p);
-    s = &p.streams[0];
     assert_int_equal(atomic_load(&world.sent_n), 0);
     peer_grant(&p, s, 2);
     peer_await(&p, s->body_n == 10);

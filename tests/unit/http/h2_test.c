@@ -100,7 +100,6 @@ static void collects_a_body(void **state)
 
     (void)state;
     peer_ping(&p);
-    s = &p.streams[0];
     assert_false(s->has_head);
     peer_send_body(&p, s, "two ", 4, false);
     peer_send_body(&p, s, "three", 5, true);
@@ -125,7 +124,6 @@ static void too_large_as_it_comes(void **state)
 
     (void)state;
     peer_ping(&p);
-    s = &p.streams[0];
     assert_false(s->has_head);
     peer_send_body(&p, s, "x", 1, false);
     peer_await(&p, s->ended);
@@ -278,7 +276,6 @@ static void a_closed_window_stops_only_its_stream(void **state)
     s = peer_get(&p, "/big");
     peer_await(&p, s->body_n == 10);
     peer_ping(&p);
-    s = &p.streams[0];
     peer_grant(&p, s, 5);
     peer_await(&p, s->body_n == 15);
     assert_memory_equal(s->body, world.big, 15);
