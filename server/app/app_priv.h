@@ -72,6 +72,7 @@ struct gush_app {
         struct gush_front **fronts;       /* by door; NULL: not HTTP */
         struct gush_listener **listeners; /* by door */
         atomic_size_t under_way;          /* HTTP requests at the last count, or not counted */
+        atomic_bool closed;               /* listeners are, and what they let in is asked to end */
         bool runs;
         bool failed;
     } * loops;

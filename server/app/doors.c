@@ -394,9 +394,11 @@ void gush__app_doors_close(struct gush__app_loop *l)
         if (l->listeners[i])
             gush_listener_close(l->listeners[i]);
         l->listeners[i] = NULL;
+    }
+    for (size_t i = 0; i < l->app->doors_n; i++)
         if (l->fronts[i])
             gush_front_drain(l->fronts[i]);
-    }
+    atomic_store(&l->closed, true);
 }
 
 /* ---- under way ------------------------------------------------------------------------------- */

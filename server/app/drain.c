@@ -196,10 +196,15 @@ static uint64_t left_ms(uint64_t until_us)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-static void close_doors(struct gush_app *app)
+/* Whoever sees GOAWAY and tries again finds no door. */
+static void close_doors(struct gush_app *app, uint64_t until_us)
 {
     for (size_t i = 0; i < app->loops_n; i++)
         gush_loop_post(app->loops[i].loop, close_listeners, &app->loops[i]);
+    for (size_t i = 0; i < app->loops_n; i++)
+        while (app->loops[i].runs && !atomic_load(&app->loops[i].closed) &&
+               gush_clock_mono_us() < until_us)
+            nap();
     if (app->api_server)
         gush_rpc_server_stop(app->api_server);
     if (app->uni_server)
@@ -216,7 +221,7 @@ bool gush_app_drain(struct gush_app *app)
     gush__app_rpc_not_serving(app);
     gush_node_close(app->node);
     answer_calls(app, from_us + timeout_us / ANSWER_PART);
-    close_doors(app);
+    close_doors(app, until_us);
     end_clients(app, until_us);
     bool in_time = left_ms(until_us) > 0 || live_clients(app) == 0;
     in_time = end_requests(app, until_us) && in_time;

@@ -215,6 +215,22 @@ static void set_all_handshakes(struct gush_metrics *m, const struct gush_app *ap
         set_handshakes(m, GUSH_LISTENER_HTTP_INTERNAL, app->http_internal_tls.server);
 }
 
+/* |listener| has the site |site|. */
+static void set_versions(struct gush_metrics *m, const struct gush_app *app, uint32_t listener,
+                         const struct gush__app_site *site)
+{
+    uint64_t chosen[GUSH_HTTP_VERSIONS_N] = {0, 0};
+
+    for (size_t d = 0; d < app->doors_n; d++)
+        for (size_t i = 0; i < app->loops_n && app->doors[d].site == site; i++) {
+            const struct gush_front *front = app->loops[i].fronts[d];
+            chosen[GUSH_HTTP_VERSION_1] += gush_front_chosen(front, false);
+            chosen[GUSH_HTTP_VERSION_2] += gush_front_chosen(front, true);
+        }
+    for (uint32_t v = 0; v < GUSH_HTTP_VERSIONS_N; v++)
+        gush_metrics_set(m, GUSH_METRIC_HTTP_CONNECTIONS, GUSH_AT(listener, v), chosen[v]);
+}
+
 static void set_gates(struct gush_metrics *m, const struct gush_app *app)
 {
     static const char *const names[GUSH_LISTENERS_N] = {
@@ -242,6 +258,8 @@ static void write_metrics(struct asking *a, struct gush_buf *out)
         set_queues(m, a->slow.sums, "uni_grpc");
     set_gates(m, a->app);
     set_all_handshakes(m, a->app);
+    set_versions(m, a->app, GUSH_LISTENER_HTTP, &a->app->sites[GUSH__APP_EXTERNAL]);
+    set_versions(m, a->app, GUSH_LISTENER_HTTP_INTERNAL, &a->app->sites[GUSH__APP_INTERNAL]);
     process_memory(m);
     process_time(m);
     process_descriptors(m);

@@ -25,6 +25,7 @@ static const char *const listener_words[] = {GUSH_METRICS_LISTENER_MAP(X)};
 static const char *const refusal_words[] = {GUSH_METRICS_REFUSAL_MAP(X)};
 static const char *const reload_words[] = {GUSH_METRICS_RELOAD_MAP(X)};
 static const char *const handshake_words[] = {GUSH_METRICS_HANDSHAKE_MAP(X)};
+static const char *const http_version_words[] = {GUSH_METRICS_HTTP_VERSION_MAP(X)};
 static const char *const http_method_words[] = {GUSH_METRICS_HTTP_METHOD_MAP(X)};
 #undef X
 
@@ -48,6 +49,7 @@ static const struct {
                   [DIM_REFUSAL] = {refusal_words, COUNT(refusal_words)},
                   [DIM_RELOAD] = {reload_words, COUNT(reload_words)},
                   [DIM_HANDSHAKE] = {handshake_words, COUNT(handshake_words)},
+                  [DIM_HTTP_VERSION] = {http_version_words, COUNT(http_version_words)},
                   [DIM_HTTP_METHOD] = {http_method_words, COUNT(http_method_words)},
 #define WORDS(name)
 #define NUMBERS(name, count) [DIM_##name] = {NULL, (count)},

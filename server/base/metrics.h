@@ -58,6 +58,9 @@ enum gush_refusal_label { GUSH_METRICS_REFUSAL_MAP(X) GUSH_REFUSALS_N };
 #define X(id, text) GUSH_RELOAD_##id,
 enum gush_reload_label { GUSH_METRICS_RELOAD_MAP(X) GUSH_RELOADS_N };
 #undef X
+#define X(id, text) GUSH_HTTP_VERSION_##id,
+enum gush_http_version_label { GUSH_METRICS_HTTP_VERSION_MAP(X) GUSH_HTTP_VERSIONS_N };
+#undef X
 #define X(id, text) GUSH_HANDSHAKE_##id,
 enum gush_handshake_label { GUSH_METRICS_HANDSHAKE_MAP(X) GUSH_HANDSHAKES_N };
 #undef X

@@ -127,6 +127,10 @@
     X(OK, "ok")                                                                                    \
     X(FAILED, "failed")
 
+#define GUSH_METRICS_HTTP_VERSION_MAP(X)                                                           \
+    X(1, "1")                                                                                      \
+    X(2, "2")
+
 #define GUSH_METRICS_HTTP_METHOD_MAP(X)                                                            \
     X(GET, "GET")                                                                                  \
     X(HEAD, "HEAD")                                                                                \
@@ -161,6 +165,7 @@
     WORDS(RELOAD)                                                                                  \
     WORDS(HANDSHAKE)                                                                               \
     WORDS(HTTP_METHOD)                                                                             \
+    WORDS(HTTP_VERSION)                                                                            \
     NUMBERS(DISCONNECT_CODE, 64)                                                                   \
     NUMBERS(UNSUBSCRIBE_CODE, 16)                                                                  \
     NUMBERS(ERROR_CODE, 48)                                                                        \
@@ -265,6 +270,9 @@
       LABEL(listener, LISTENER), LABEL(reason, REFUSAL))                                           \
     X(GATE_WAITING, "gush_gate_waiting", GAUGE, 1, 0,                                              \
       "Connections that have not said enough to be let in.", LABEL(listener, LISTENER))            \
+    X(HTTP_CONNECTIONS, "gush_http_connections", COUNTER, 1, 0,                                    \
+      "Connections that have begun to speak HTTP.", LABEL(listener, LISTENER),                     \
+      LABEL(version, HTTP_VERSION))                                                                \
     X(QUEUE_BYTES, "gush_queue_bytes", GAUGE, 1, 0, "Bytes that wait for slow readers, now.",      \
       LABEL(transport, TRANSPORT))                                                                 \
     X(QUEUE_CLIENTS, "gush_queue_clients", GAUGE, 1, 0,                                            \

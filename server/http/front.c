@@ -1,5 +1,6 @@
 #include "server/http/front.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "server/base/assert.h"
@@ -25,6 +26,7 @@ struct gush_front {
     struct gush_h1 *h1;
     struct gush_h2 *h2;
     size_t guests_n;
+    atomic_uint_fast64_t chosen[2]; /* HTTP/1, HTTP/2 */
 };
 
 /* A connection that has not found its protocol yet. */
@@ -49,6 +51,7 @@ static void pass_on(struct guest *g, bool h2, struct gush_span first)
     struct gush_conn *conn = g->conn;
 
     guest_free(g);
+    atomic_fetch_add_explicit(&front->chosen[h2], 1, memory_order_relaxed);
     if (h2)
         gush_h2_adopt(front->h2, conn, first);
     else
@@ -203,7 +206,12 @@ size_t gush_front_connections(const struct gush_front *front)
 
 size_t gush_front_under_way(const struct gush_front *front)
 {
-    return gush_h1_under_way(front->h1) + gush_h2_connections(front->h2);
+    return gush_h1_under_way(front->h1) + gush_h2_under_way(front->h2);
+}
+
+uint64_t gush_front_chosen(const struct gush_front *front, bool h2)
+{
+    return atomic_load_explicit(&front->chosen[h2], memory_order_relaxed);
 }
 
 void gush_front_drain(struct gush_front *front)

@@ -47,8 +47,11 @@ void gush_front_accept(void *arg, struct gush_loop *loop, int fd, const struct g
 
 /* Connections now, those that still open among them. */
 size_t gush_front_connections(const struct gush_front *front);
-/* What a drain waits for: HTTP/1 with a request under way, and HTTP/2. The loop's thread. */
+/* What a drain waits for: HTTP/1 with a request under way, HTTP/2 until it closes. The loop's
+ * thread. */
 size_t gush_front_under_way(const struct gush_front *front);
+/* How many connections have chosen HTTP/2, or HTTP/1, so far. Any thread. */
+uint64_t gush_front_chosen(const struct gush_front *front, bool h2);
 /* From now on connections end: HTTP/1 after the present response, HTTP/2 when those streams are
  * done that the client opened before it heard of it. */
 void gush_front_drain(struct gush_front *front);

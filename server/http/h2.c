@@ -498,6 +498,15 @@ void gush_h2_free(struct gush_h2 *h2)
     gush_free(h2);
 }
 
+size_t gush_h2_under_way(const struct gush_h2 *h2)
+{
+    size_t n = 0;
+
+    for (const struct gush__h2_session *p = h2->sessions; p; p = p->next)
+        n += p->conn != NULL && !gush_conn_closing(p->conn);
+    return n;
+}
+
 size_t gush_h2_connections(const struct gush_h2 *h2)
 {
     return h2->sessions_n;

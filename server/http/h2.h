@@ -50,6 +50,8 @@ void gush_h2_adopt(struct gush_h2 *h2, struct gush_conn *conn, struct gush_span 
 
 /* Connections now. */
 size_t gush_h2_connections(const struct gush_h2 *h2);
+/* Those that are not closing. The loop's thread. */
+size_t gush_h2_under_way(const struct gush_h2 *h2);
 /* Asks all connections, those to come as well, to end when their streams are done. */
 void gush_h2_drain(struct gush_h2 *h2);
 

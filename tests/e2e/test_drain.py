@@ -12,6 +12,8 @@ import pytest
 
 from consume import Consume
 from crowd import Crowd
+from h2 import ACK, DATA, END_STREAM, GOAWAY, H2, HEADERS, PING, frame
+from push import Push
 from server import Server, merged, wait_until
 from sse import Ended, Sse
 from streams import Streams
@@ -255,6 +257,53 @@ def test_streams_of_http_end_properly(start):
             assert b'"last words"' in text and b'"code":3001,"reason":"shutdown"' in text
             assert text.endswith(b"\r\n0\r\n\r\n"), text[-60:]  # the body's proper end
         server.check_exit()
+    server.destroy()
+
+
+def test_streams_of_http2_end_properly(start):
+    server = start({"http_server": {"h2c_external": True, "internal_port": "0"},
+                    "uni_http_stream": {"enabled": True}})
+    streams = [Push(server.ports["http"], transport, "2", {"subs": {"c": {}}})
+               for transport in ("uni_sse", "uni_http_stream")]
+    server.publish("c", b'"last words"')
+    server.signal(signal.SIGTERM)
+    for stream in streams:
+        assert stream.push()["pub"]["data"] == "last words"
+        assert stream.disconnect() == (3001, "shutdown")
+    server.check_exit()
+    server.destroy()
+
+
+def test_http2_is_told_to_go(start):
+    """GOAWAY; a stream that is there goes on to its end, and the connection goes with it."""
+    server = start({"http_server": {"h2c_external": True, "internal_port": "0",
+                                    "access_log": True},
+                    "http_api": {"insecure": True, "external": True}})
+    body = b'{"channel":"c","data":1}'
+    with H2(server.ports["http"]) as wire:
+        wire.open("/api/publish")
+        wire.data(body[:5])
+        wire.raw(frame(PING, 0, 0, b"12345678"))
+
+        def until(wanted):
+            while True:
+                got = wire.next_frame(time.monotonic() + 10)
+                assert got is not None, "closed"
+                kind, flags, *_, payload = got
+                if kind == PING and not flags & ACK:
+                    wire.raw(frame(PING, ACK, 0, payload))
+                if wanted(kind, flags):
+                    return
+
+        until(lambda kind, flags: kind == PING and flags & ACK)  # all of it has arrived
+        server.signal(signal.SIGTERM)
+        until(lambda kind, flags: kind == GOAWAY)
+        wire.data(body[5:], end=True)
+        until(lambda kind, flags: kind in (DATA, HEADERS) and flags & END_STREAM)
+        server.check_exit()
+    logged = [line for line in server.log_lines() if line["message"] == "http request"]
+    assert [(line["path"], line["status"], line["version"]) for line in logged] == [
+        ("/api/publish", 503, "HTTP/2.0")]
     server.destroy()
 
 

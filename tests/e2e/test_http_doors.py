@@ -540,7 +540,7 @@ def test_access_log_is_for_debug_or_when_asked(start):
     ({"grpc_api": {"on_http_port": True}, "http_api": {"external": True}}, True, False),
 ], ids=["none", "external", "internal", "uni", "api", "external api"])
 def test_http2_in_clear_text(start, config, external, internal):
-    server = start(merged(APART, config))
+    server = start(merged(merged(APART, {"prometheus": {"enabled": True}}), config))
 
     def speaks(port):
         done = subprocess.run(["curl", "-s", "--http2-prior-knowledge", "-o", os.devnull, "-w",
@@ -555,6 +555,11 @@ def test_http2_in_clear_text(start, config, external, internal):
         told = [text for text in messages(server, "serving") if f":{port}" in text]
         assert told[0].endswith(" with HTTP/2 cleartext") == expected
         assert server.http("GET", "/x", port=port)[0] == 404  # HTTP/1.1 as ever
+    page = server.internal("GET", "/metrics")[2].decode()
+    for name, expected in (("http", external), ("http_internal", internal)):
+        line = f'gush_http_connections{{listener="{name}",version="2"}} 1'
+        assert (line in page) == expected
+        assert f'gush_http_connections{{listener="{name}",version="1"}}' in page
 
 
 # ---- limits
