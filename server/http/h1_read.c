@@ -4,6 +4,8 @@
 #include "server/http/dispatch.h"
 #include "server/http/http_priv.h"
 
+#define PASS_OVER_MAX ((size_t)64 * 1024) /* of the body of a request that is refused */
+
 void gush__h1_drop_inbox(struct gush__h1_peer *p)
 {
     if (p->in == NULL)
@@ -46,16 +48,14 @@ static struct gush_http_request request_of(const struct gush__h1_peer *p)
                                       .forwarded = p->h1->options.forwarded};
 }
 
-/* Answers what never reached a handler. The connection ends with it unless the whole request was in
- * the first |whole_n| bytes of the inbox. */
-static void refuse(struct gush__h1_peer *p, const struct gush_http_response *r, size_t whole_n)
+/* Answers what never reached a handler; the connection ends with it. */
+static void refuse(struct gush__h1_peer *p, const struct gush_http_response *r)
 {
-    p->keep_alive &= whole_n > 0;
+    p->keep_alive = false;
     p->stage = H1_ANSWERING;
     gush_conn_timer_clear(p->conn);
     gush_exchange_respond(&p->stream, r);
-    if (p->in)
-        gush__h1_drop_request(p, whole_n ? whole_n : p->in->bytes.n);
+    gush__h1_drop_inbox(p);
 }
 
 void gush__h1_refuse(struct gush__h1_peer *p, unsigned status)
@@ -68,7 +68,29 @@ void gush__h1_refuse(struct gush__h1_peer *p, unsigned status)
     p->v11 = true;
     p->head_only = false;
     p->stream.accepts_gzip = false;
-    refuse(p, &(struct gush_http_response){.status = status}, 0);
+    refuse(p, &(struct gush_http_response){.status = status});
+}
+
+/* The answer to a request that is refused although all of it was read. */
+static void refuse_whole(void *arg, struct gush_exchange *s,
+                         const struct gush_http_request *request, struct gush_span body)
+{
+    struct gush__h1_peer *p = GUSH_CONTAINER(s, struct gush__h1_peer, stream);
+    struct gush_dispatch d;
+
+    (void)arg;
+    gush_dispatch_head(p->h1->options.router, request, body.n, &d);
+    GUSH_ASSERT(d.refused);
+    gush_exchange_respond(s, &d.response);
+}
+
+static const struct gush_route passed_over = {.body_limit = PASS_OVER_MAX, .handle = refuse_whole};
+
+/* A refusal need not cost the connection if the body is short, and comes anyway. */
+static bool may_pass_over(const struct gush_h1_head *head, unsigned status)
+{
+    return status != 413 && !head->chunked && !head->expect_continue &&
+           head->content_length <= PASS_OVER_MAX;
 }
 
 /* Finds out what the request is for and whether its body may come. False: it was answered. */
@@ -80,18 +102,18 @@ static bool admit(struct gush__h1_peer *p, const struct gush_http_request *reque
 
     gush_dispatch_head(p->h1->options.router, request, head->content_length, &d);
     p->stream.accepts_gzip = d.accepts_gzip;
-    if (d.refused) {
-        bool here = d.response.status != 413 && !head->chunked &&
-                    head->content_length <= in->bytes.n - in->head_n;
-        refuse(p, &d.response, here ? in->head_n + (size_t)head->content_length : 0);
+    if (d.refused && !may_pass_over(head, d.response.status)) {
+        refuse(p, &d.response);
         return false;
     }
     in->route = d.route;
     in->chunked = head->chunked;
     in->length = head->content_length;
     in->raw_at = in->head_n;
-    if (!d.route->streaming)
-        in->bytes.limit_bytes = in->head_n + d.route->body_limit + GUSH__H1_INBOX_SLACK;
+    if (d.refused)
+        in->route = &passed_over;
+    if (!in->route->streaming)
+        in->bytes.limit_bytes = in->head_n + in->route->body_limit + GUSH__H1_INBOX_SLACK;
     return true;
 }
 
@@ -163,7 +185,7 @@ static bool read_body(struct gush__h1_peer *p)
     read_head_again(p);
     request = request_of(p);
     gush_dispatch_refuse(in->route, &request, err == GUSH_ELIMIT ? 413 : 400, &d);
-    refuse(p, &d.response, 0);
+    refuse(p, &d.response);
     return false;
 }
 
@@ -195,6 +217,7 @@ static void start_request(struct gush__h1_peer *p)
     if (read_body(p)) {
         dispatch(p);
     } else if (p->stage == H1_BODY) {
+        GUSH_ASSERT(p->in != NULL);
         gush_conn_timer_set(p->conn, gush__h1_limits(p)->body_ms);
         if (expect_continue && p->in->bytes.n == p->in->head_n)
             gush__h1_say_continue(p);
