@@ -150,6 +150,8 @@ class Server:
         self.process = None
         self.wants = wants or {name for name in LISTENERS
                                if name == "http" or self.config.get(name, {}).get("enabled")}
+        if wants is None and self.config.get("http_server", {}).get("internal_port"):
+            self.wants.add("http_internal")
         self.ports = {}  # by listener: the first one's
         self.keeps_streams = False
         self._channels = []
