@@ -28,8 +28,7 @@ static void free_request(struct gush__api_request *r)
 
 void gush__api_drop(struct gush__api_request *r)
 {
-    if (r->exchange)
-        gush_exchange_watch(r->exchange, NULL, NULL);
+    GUSH_ASSERT(r->exchange == NULL); /* connections close before their lane */
     free_request(r);
 }
 

@@ -3,6 +3,7 @@
 The golden pairs also run against the reference, see support/reference.py.
 """
 import concurrent.futures
+import gzip
 import http.client
 import json
 import re
@@ -354,6 +355,20 @@ def test_over_http2(serve):
         assert re.sub(r'"epoch":"\w+"', '"epoch":"EPOCH"', done.stdout) == wanted + " 2"
     # where the end of the test looks
     gush.ports["http"] = gush.ports.get("http_internal", gush.ports["http"])
+
+
+@ours_only
+def test_long_answers_are_packed(gush):
+    many = json.dumps({"commands": [{"publish": {"channel": "hist:z", "data": "y"}}] * 100})
+    for fields, encoding in (({}, None), ({"Accept-Encoding": "gzip"}, "gzip"),
+                             ({"Accept-Encoding": "gzip;q=0"}, None)):
+        status, answer, body = post(gush, "/api/batch", many, fields)
+        assert (status, answer["Content-Encoding"]) == (200, encoding)
+        plain = gzip.decompress(body) if encoding else body
+        assert len(json.loads(plain)["replies"]) == 100
+        assert (len(body) < len(plain) / 4) == bool(encoding)
+    answer = post(gush, "/api/publish", b"{}", {"Accept-Encoding": "gzip"})[1]
+    assert answer["Content-Encoding"] is None
 
 
 @ours_only
