@@ -4,7 +4,9 @@
 
 #include "server/http/http_priv.h"
 
-#define RESPONSE_LIMIT ((size_t)64 * 1024) /* of a response's head with a stream's first bytes */
+/* Of a response's head with a stream's first bytes, without what it repeats of the request's head
+ * (cors.h does). */
+#define RESPONSE_LIMIT ((size_t)64 * 1024)
 
 static struct gush_lane *lane_of(const struct gush__h1_peer *p)
 {
@@ -267,7 +269,7 @@ struct gush_h1 *gush_h1_new(struct gush_loop *loop, const struct gush_h1_options
     default_u32(&limits->body_ms, GUSH_HTTP_BODY_MS);
     default_u32(&limits->response_ms, GUSH_HTTP_RESPONSE_MS);
     default_u32(&limits->idle_ms, GUSH_HTTP_IDLE_MS);
-    gush_buf_init(&h1->out, RESPONSE_LIMIT);
+    gush_buf_init(&h1->out, RESPONSE_LIMIT + limits->head_bytes);
     h1->date_s = -1;
     return h1;
 }

@@ -99,6 +99,18 @@ def test_origins(start):
             assert "access-control-allow-origin" not in web.headers
 
 
+@pytest.mark.parametrize("method, limit", [("PUT", 65536), ("PUT", 1 << 20), ("GET", 65536)])
+def test_long_wishes_of_origins_are_repeated(start, method, limit):
+    server = start({"client": {"allowed_origins": ["http://a"]},
+                    "http_server": {"max_header_size": limit}})
+    start_line = f"{method} {SSE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode()
+    fields = b"Origin: http://a\r\nAccess-Control-Request-Headers: "
+    room = limit - len(start_line) - len(fields) - 4
+    answer = exchange(server, start_line + fields + b"a" * room + b"\r\n\r\n")
+    assert status(answer) == {"PUT": 405, "GET": 200}[method]
+    assert b"Access-Control-Allow-Headers: " + b"a" * room + b"\r\n" in answer
+
+
 def test_head_one_byte_at_a_time(gush):
     request = request_bytes({"subs": {"c": {}}})
     with socket.create_connection(("127.0.0.1", gush.ports["http"])) as sock:
