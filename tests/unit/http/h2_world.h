@@ -34,7 +34,7 @@ static struct {
     atomic_int closed_n, sent_n, ended_n;
     atomic_size_t took_n;
     gush_err send_err;
-    sem_t event;
+    sem_t event, ran; /* something happened; on_loop's function has returned */
 } world;
 
 static struct peer p;
@@ -171,12 +171,17 @@ static void handle_later(void *arg, struct gush_exchange *s,
 
 /* ---- the world ------------------------------------------------------------------------------ */
 
-static void await_event(void)
+static void await(sem_t *sem)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += WIRE_PATIENCE_S;
-    assert_int_equal(sem_timedwait(&world.event, &until), 0);
+    assert_int_equal(sem_timedwait(sem, &until), 0);
+}
+
+static inline void await_event(void)
+{
+    await(&world.event);
 }
 
 static void run_and_tell(struct gush_loop *loop, void *arg)
@@ -184,7 +189,7 @@ static void run_and_tell(struct gush_loop *loop, void *arg)
     gush_loop_fn *fn;
     memcpy(&fn, &arg, sizeof(fn));
     fn(loop, NULL);
-    sem_post(&world.event);
+    sem_post(&world.ran);
 }
 
 /* Runs |fn| on the loop and waits for it. */
@@ -193,7 +198,7 @@ static void on_loop(gush_loop_fn *fn)
     void *arg;
     memcpy(&arg, &fn, sizeof(arg));
     assert_true(gush_loop_post(world.loop, run_and_tell, arg));
-    await_event();
+    await(&world.ran);
 }
 
 static size_t connections;
@@ -264,6 +269,7 @@ static int group_setup(void **state)
 
     (void)state;
     sem_init(&world.event, 0, 0);
+    sem_init(&world.ran, 0, 0);
     world.big = malloc(BIG_BYTES);
     for (size_t i = 0; i < BIG_BYTES; i++)
         world.big[i] = (char)('a' + i % 26);
@@ -287,6 +293,7 @@ static int group_teardown(void **state)
     gush_cors_free(world.cors);
     free(world.big);
     sem_destroy(&world.event);
+    sem_destroy(&world.ran);
     return 0;
 }
 
