@@ -355,6 +355,11 @@ def test_tls(start, ca, stranger, pair):
                                f"https://localhost:{port}/connection/init"],
                               capture_output=True, timeout=20)
         assert (done.returncode, done.stdout) == (0, b"{}")
+        versions = [subprocess.run(
+            ["curl", "-s", flag, "--cacert", ca.pem, "-o", os.devnull, "-w", "%{http_version}",
+             f"https://localhost:{port}/connection/init"], capture_output=True, text=True,
+            timeout=20).stdout for flag in ("--http2", "--http1.1")]
+        assert versions == ["2", "1.1"]
     page = server.internal("GET", "/metrics")[2].decode()
     counted = dict(re.findall(
         r'gush_tls_handshakes\{listener="http",result="(\w+)"\} (\d+)', page))
@@ -479,6 +484,36 @@ def test_proxy_protocol(start):
                   b"PROXY " + b"x" * 200 + b"\r\n" + init, V2[:12] + b"\xff" + V2[13:] + init):
         assert exchange(port, wrong) == b"", wrong
     assert server.internal("GET", "/health")[0] == 200  # has its own key
+
+
+def test_proxy_protocol_on_a_unix_socket(start, tmp_path):
+    path = tmp_path / "s"
+    server = start({"http_server": {"proxy_protocol": True, "internal_port": "0",
+                                    "access_log": True, "unix_socket": str(path)},
+                    "init": {"enabled": True}})
+    for header, healthy in ((V1, True), (b"", False)):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(TIMEOUT_S)
+            sock.connect(str(path))
+            sock.sendall(header + HEALTH.replace(b"/health", b"/connection/init"))
+            assert is_healthy(read_all(sock)) == healthy
+    assert logged(server, 1) == ["192.0.2.7:5555"]
+
+
+@needs_openssl
+def test_proxy_protocol_before_tls(start, ca, pair):
+    server = start({"http_server": {"proxy_protocol": True, "internal_port": "0", "tls": tls(pair),
+                                    "tls_external": True, "access_log": True},
+                    "init": {"enabled": True}})
+    context = ssl.create_default_context(cafile=str(ca.pem))
+    with socket.create_connection(("127.0.0.1", server.ports["http"]), TIMEOUT_S) as plain:
+        plain.sendall(V2)
+        with context.wrap_socket(plain, server_hostname="localhost") as sock:
+            sock.sendall(HEALTH.replace(b"/health", b"/connection/init"))
+            assert is_healthy(read_all(sock))
+    assert logged(server, 1) == ["192.0.2.8:5556"]
+    with pytest.raises((ssl.SSLError, ConnectionResetError)):
+        over_tls(server.ports["http"], ca)
 
 
 def test_internal_proxy_protocol(start):
