@@ -6,6 +6,9 @@ import resource
 from hostile import FULL, Attack, Attackers, Healthy, Memory, besiege, note
 from server import sanitized, wait_until
 
+# The gRPC services behind C core, and on the HTTP port.
+DOORS = ("core", "http")
+
 
 def descriptors(server):
     return len(os.listdir(f"/proc/{server.process.pid}/fd"))
