@@ -228,6 +228,13 @@ static bool wants_transport_mode(const struct gush_api_http *api,
                             "transport");
 }
 
+static unsigned admit(void *arg, const struct gush_http_request *http)
+{
+    const struct gush_api_http *api = ((const struct gush__api_endpoint *)arg)->api;
+
+    return api->insecure || gush__api_key_fits(api->key, http) ? 0 : 401;
+}
+
 static void handle(void *arg, struct gush_exchange *exchange, const struct gush_http_request *http,
                    struct gush_span body)
 {
@@ -237,10 +244,6 @@ static void handle(void *arg, struct gush_exchange *exchange, const struct gush_
     struct gush__api_request *r;
     bool wait;
 
-    if (!api->insecure && !gush__api_key_fits(api->key, http)) {
-        respond_refusal(exchange, 401);
-        return;
-    }
     wait = gush_waiting_must(&part->waiting);
     if (wait && !gush_waiting_room(&part->waiting, body.n)) {
         respond_refusal(exchange, 503);
@@ -295,6 +298,7 @@ static gush_err add_route(struct gush_router *router, const char *path, size_t b
     return gush_router_add(router, &(struct gush_route){.path = path,
                                                         .methods = GUSH_ROUTER_POST,
                                                         .body_limit = body_limit,
+                                                        .admit = admit,
                                                         .handle = handle,
                                                         .arg = endpoint});
 }

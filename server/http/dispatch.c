@@ -24,6 +24,21 @@ void gush_dispatch_refuse(const struct gush_route *route, const struct gush_http
         d->response.fields_n = gush_cors_fields(route->cors, request, d->fields);
 }
 
+/* 0: it may come. */
+static unsigned judge(const struct gush_route *route, const struct gush_http_request *request,
+                      uint64_t length)
+{
+    unsigned status = 0;
+
+    if (!(route->methods & gush_router_method(request->method)))
+        return 405;
+    if (route->admit)
+        status = route->admit(route->arg, request);
+    if (status == 0 && length > route->body_limit && !route->streaming)
+        status = 413;
+    return status;
+}
+
 void gush_dispatch_head(const struct gush_router *router, const struct gush_http_request *request,
                         uint64_t length, struct gush_dispatch *d)
 {
@@ -38,10 +53,11 @@ void gush_dispatch_head(const struct gush_router *router, const struct gush_http
         return;
     }
     d->route = gush_router_find(router, request->path);
-    if (d->route == NULL)
+    if (d->route == NULL) {
         not_found(d);
-    else if (!(d->route->methods & gush_router_method(request->method)))
-        gush_dispatch_refuse(d->route, request, 405, d);
-    else if (length > d->route->body_limit && !d->route->streaming)
-        gush_dispatch_refuse(d->route, request, 413, d);
+        return;
+    }
+    unsigned status = judge(d->route, request, length);
+    if (status)
+        gush_dispatch_refuse(d->route, request, status, d);
 }

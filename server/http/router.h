@@ -26,6 +26,10 @@ struct gush_route {
     size_t body_limit; /* more is answered 413 */
     gush_exchange_handler *handle;
     void *arg;
+    /* Looks at a request before any of its body is read, so that strangers cannot fill our memory:
+     * 0, or the status it is refused with. NULL: whoever comes is let in. Not asked for routes with
+     * |content_type|. */
+    unsigned (*admit)(void *arg, const struct gush_http_request *request);
     bool streaming;               /* the handler wants the body as it comes: see exchange.h */
     const struct gush_cors *cors; /* NULL: no CORS fields on 405 and 413; borrowed */
 };

@@ -140,6 +140,27 @@ def test_bodies_that_trickle(gush, framing):
     assert any(answers)
 
 
+@pytest.mark.parametrize("framing", [b"Content-Length: 16000000\r\n\r\n",
+                                     b"Transfer-Encoding: chunked\r\n\r\nf42400\r\n"],
+                         ids=["length", "chunked"])
+def test_bodies_of_strangers_are_not_read(gush, framing):
+    """Who has no key is told so before anything is kept of what he sends."""
+    before, sent = gush.rss(), [0]
+    with Bystanders(gush), connections(gush, 40) as socks:
+        for sock in socks:
+            sock.sendall(b"POST /api/publish HTTP/1.1\r\nHost: x\r\n" + framing)
+            answer = sock.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 401 "), answer
+            assert b"\r\nConnection: close\r\n" in answer
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                for _ in range(4):
+                    sock.sendall(b"x" * MIB)
+                    sent[0] += 1
+    assert sent[0] > 0
+    if not sanitized():
+        assert gush.rss() < before + 20 * MIB
+
+
 def test_connections_that_say_nothing(gush):
     with Bystanders(gush), connections(gush, 200) as socks:
         for sock in socks:

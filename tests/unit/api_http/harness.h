@@ -7,6 +7,7 @@
 
 #include "server/base/buf.h"
 
+#include "server/http/dispatch.h"
 #include "server/http/exchange.h"
 #include "server/http/router.h"
 
@@ -114,19 +115,24 @@ static inline void post_free(struct post *p)
 /* Sends it; the body is gone when the handler has returned. */
 static inline void post_send(struct post *p, const char *path, struct gush_span body)
 {
-    const struct gush_route *route = gush_router_find(p->h->router, gush_span_str(path));
     struct gush_http_request request = {.method = GUSH_SPAN_LIT("POST"),
                                         .path = gush_span_str(path),
                                         .fields = p->fields,
                                         .fields_n = p->fields_n,
                                         .version = GUSH_HTTP_1_1};
     uint8_t *copy = gush_alloc(body.n);
+    struct gush_dispatch d;
 
-    assert_non_null(route);
-    assert_int_equal(route->methods, GUSH_ROUTER_POST);
+    gush_dispatch_head(p->h->router, &request, body.n, &d);
+    if (d.refused) {
+        gush_exchange_respond(&p->exchange, &d.response);
+        gush_free(copy);
+        return;
+    }
+    assert_int_equal(d.route->methods, GUSH_ROUTER_POST);
     if (body.n > 0)
         memcpy(copy, body.p, body.n);
-    route->handle(route->arg, &p->exchange, &request, gush_span_of(copy, body.n));
+    d.route->handle(d.route->arg, &p->exchange, &request, gush_span_of(copy, body.n));
     gush_free(copy);
 }
 

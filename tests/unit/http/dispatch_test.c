@@ -14,6 +14,17 @@ static void handle(void *arg, struct gush_exchange *s, const struct gush_http_re
     (void)body;
 }
 
+/* Whoever names himself may come. */
+static unsigned admit(void *arg, const struct gush_http_request *request)
+{
+    bool named;
+
+    (void)gush_http_field_find(request->fields, request->fields_n, "name", &named);
+    return named ? 0 : *(unsigned *)arg;
+}
+
+static unsigned closed = 401;
+
 static int make_routes(void **state)
 {
     char any[] = "https://a.example", *origins[] = {any};
@@ -28,6 +39,12 @@ static int make_routes(void **state)
          .body_limit = 100,
          .handle = handle,
          .cors = cors},
+        {.path = "/closed",
+         .methods = GUSH_ROUTER_POST,
+         .body_limit = 100,
+         .handle = handle,
+         .admit = admit,
+         .arg = &closed},
         {.path = "/up", .methods = GUSH_ROUTER_ANY, .handle = handle, .streaming = true},
         {.content_type = "application/grpc", .methods = GUSH_ROUTER_ANY, .handle = handle}};
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
@@ -106,6 +123,18 @@ static void found(void **state)
     assert_string_equal(d.route->content_type, "application/grpc");
 }
 
+static void strangers_are_refused_by_their_head(void **state)
+{
+    const struct gush_http_field name = {GUSH_SPAN_LIT("name"), GUSH_SPAN_LIT("x")};
+
+    (void)state;
+    assert_int_equal(dispatch("GET", "/closed", 0, NULL, 0), 405);
+    assert_int_equal(dispatch("POST", "/closed", 0, NULL, 0), 401);
+    assert_int_equal(dispatch("POST", "/closed", 101, NULL, 0), 401);
+    assert_int_equal(dispatch("POST", "/closed", 101, &name, 1), 413);
+    assert_int_equal(dispatch("POST", "/closed", 100, &name, 1), 0);
+}
+
 static void the_server_as_a_whole(void **state)
 {
     (void)state;
@@ -132,6 +161,7 @@ int main(void)
         cmocka_unit_test(refused),
         cmocka_unit_test(refusals_can_be_read_by_their_page),
         cmocka_unit_test(found),
+        cmocka_unit_test(strangers_are_refused_by_their_head),
         cmocka_unit_test(the_server_as_a_whole),
         cmocka_unit_test(gzip_is_asked_for_or_not),
     };
