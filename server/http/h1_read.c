@@ -71,21 +71,6 @@ void gush__h1_refuse(struct gush__h1_peer *p, unsigned status)
     refuse(p, &(struct gush_http_response){.status = status});
 }
 
-/* The answer to a request that is refused although all of it was read. */
-static void refuse_whole(void *arg, struct gush_exchange *s,
-                         const struct gush_http_request *request, struct gush_span body)
-{
-    struct gush__h1_peer *p = GUSH_CONTAINER(s, struct gush__h1_peer, stream);
-    struct gush_dispatch d;
-
-    (void)arg;
-    gush_dispatch_head(p->h1->options.router, request, body.n, &d);
-    GUSH_ASSERT(d.refused);
-    gush_exchange_respond(s, &d.response);
-}
-
-static const struct gush_route passed_over = {.body_limit = PASS_OVER_MAX, .handle = refuse_whole};
-
 /* A refusal need not cost the connection if the body is short, and comes anyway. */
 static bool may_pass_over(const struct gush_h1_head *head, unsigned status)
 {
@@ -110,10 +95,10 @@ static bool admit(struct gush__h1_peer *p, const struct gush_http_request *reque
     in->chunked = head->chunked;
     in->length = head->content_length;
     in->raw_at = in->head_n;
-    if (d.refused)
-        in->route = &passed_over;
-    if (!in->route->streaming)
-        in->bytes.limit_bytes = in->head_n + in->route->body_limit + GUSH__H1_INBOX_SLACK;
+    in->refused = d.refused ? (uint16_t)d.response.status : 0;
+    size_t limit = d.refused ? PASS_OVER_MAX : d.route->body_limit;
+    if (d.refused || !d.route->streaming)
+        in->bytes.limit_bytes = in->head_n + limit + GUSH__H1_INBOX_SLACK;
     return true;
 }
 
@@ -189,6 +174,19 @@ static bool read_body(struct gush__h1_peer *p)
     return false;
 }
 
+/* The answer to a request that was refused by its head, and whose body was passed over. */
+static void refuse_whole(struct gush__h1_peer *p, const struct gush_http_request *request)
+{
+    struct gush_dispatch d;
+
+    if (p->in->route) /* it is not asked again: it might think otherwise by now */
+        gush_dispatch_refuse(p->in->route, request, p->in->refused, &d);
+    else
+        gush_dispatch_head(p->h1->options.router, request, 0, &d);
+    GUSH_ASSERT(d.refused);
+    gush_exchange_respond(&p->stream, &d.response);
+}
+
 static void dispatch(struct gush__h1_peer *p)
 {
     struct gush_http_request request = request_of(p);
@@ -196,7 +194,10 @@ static void dispatch(struct gush__h1_peer *p)
 
     gush_conn_timer_clear(p->conn);
     p->stage = H1_ANSWERING;
-    p->in->route->handle(p->in->route->arg, &p->stream, &request, body);
+    if (p->in->refused)
+        refuse_whole(p, &request);
+    else
+        p->in->route->handle(p->in->route->arg, &p->stream, &request, body);
     gush__h1_drop_request(p, p->in->raw_at);
 }
 
@@ -209,7 +210,7 @@ static void start_request(struct gush__h1_peer *p)
     p->entry = gush_access_log_begin(p->h1->options.log, &request);
     if (!admit(p, &request))
         return;
-    if (p->in->route->streaming) {
+    if (!p->in->refused && p->in->route->streaming) {
         gush__h1_body_begin(p, &request, expect_continue);
         return;
     }

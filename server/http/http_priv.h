@@ -60,7 +60,8 @@ struct gush__h1_inbox {
     size_t ready_n;  /* given: bytes of the body that stand in front */
     size_t untaken_n;
     struct gush_h1_chunk decoder;
-    const struct gush_route *route;
+    uint16_t refused; /* the status with which it will be, once it is read; 0: it is not */
+    const struct gush_route *route; /* NULL: refused, there is none */
 };
 
 /* In the order of use: a piece of a stream touches what is in front, up to body_bytes. */
