@@ -443,8 +443,11 @@ void gush__app_doors_free(struct gush_app *app)
         for (size_t i = 0; i < app->loops_n; i++) {
             if (app->loops[i].fronts)
                 gush_front_free(app->loops[i].fronts[d]);
-            if (door->fds[i] >= 0)
-                close(door->fds[i]);
+            if (door->fds[i] < 0)
+                continue;
+            close(door->fds[i]);
+            if (door->is_unix) /* made by us, and no listener has it, which would do this */
+                unlink(door->address);
         }
         if (door->site == NULL)
             gush_gate_free(door->gate);

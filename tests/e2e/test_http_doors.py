@@ -250,6 +250,15 @@ def test_unix_socket(start, tmp_path):
     assert not path.exists(), "the file goes with the server"
 
 
+def test_unix_socket_goes_with_a_start_that_fails(tmp_path):
+    path = tmp_path / "gush.sock"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = on_free_ports({"http_server": {
+            "unix_socket": str(path), "internal_port": str(taken.getsockname()[1])}})
+        said = ended(tmp_path, config, env={"GUSH_HTTP_SERVER_PORT": "0"})
+    assert "in use" in said and str(path) in said and not path.exists()
+
+
 def test_internal_unix_socket_has_it_alone(start, tmp_path):
     path = tmp_path / "internal.sock"
     server = start({"http_server": {"internal_unix_socket": str(path)},
