@@ -24,6 +24,7 @@ struct gush_loop {
     uint64_t armed_ms;    /* what call_later waits for; GUSH_LANE_CALL_IDLE: stopped */
     atomic_bool stopping; /* asked for, by any thread */
     bool closing;         /* seen by the loop: items were told */
+    bool again;           /* somebody on this thread woke the lane */
     bool started;
     pthread_t thread;
     sem_t ready; /* setup has run */
@@ -33,6 +34,9 @@ struct gush_loop {
     uint8_t *tls_room; /* NULL: no TLS yet */
     uint8_t read_buffer[GUSH_LOOP_READ_BYTES];
 };
+
+/* Of this thread. */
+static _Thread_local struct gush_loop *current;
 
 struct loop_post {
     struct gush_letter letter;
@@ -95,8 +99,13 @@ static uint64_t host_mono_us(void *host)
 static void host_wake(void *host)
 {
     struct gush_loop *loop = GUSH_CAST(gush_loop, host);
-    (void)uv_async_send(
-        &loop->wake); /* fails only on a handle that is closing: see gush_loop_free */
+
+    if (current == loop) {
+        loop->again = true; /* awake already: a turn comes before the next poll */
+        return;
+    }
+    /* fails only on a handle that is closing: see gush_loop_free */
+    (void)uv_async_send(&loop->wake);
 }
 
 static void on_wake(uv_async_t *handle)
@@ -153,7 +162,10 @@ static void on_before_poll(uv_prepare_t *handle)
         loop->closing = true;
         tell_items(loop);
     }
+    loop->again = false;
     uint64_t next_ms = gush_lane_turn(&loop->lane);
+    if (loop->again)
+        next_ms = GUSH_LANE_CALL_NOW;
     schedule(loop, next_ms);
     /* What the last item left behind as work is done first. */
     if (loop->closing && loop->items == NULL && next_ms != GUSH_LANE_CALL_NOW)
@@ -164,6 +176,7 @@ static void *thread_main(void *arg)
 {
     struct gush_loop *loop = GUSH_CAST(gush_loop, arg);
 
+    current = loop;
     gush_lane_adopt(&loop->lane);
     gush__loop_refresh(loop);
     if (loop->setup)
