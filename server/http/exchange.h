@@ -37,7 +37,8 @@ struct gush_exchange_events {
 typedef void gush_exchange_handler(void *arg, struct gush_exchange *s,
                                    const struct gush_http_request *request, struct gush_span body);
 
-/* Functions of |events| for what the handler never does may be NULL. */
+/* Functions of |events| for what the handler never does may be NULL; so may |events|, to hear
+ * nothing more: whoever answers later and does not need to know that the peer left says so. */
 void gush_exchange_watch(struct gush_exchange *s, const struct gush_exchange_events *events,
                          void *user);
 
