@@ -6,7 +6,8 @@
  * is left over that no poll would tell of. What is received at once is so much less than the read
  * buffer that all of it fits in there decrypted, with the record that OpenSSL may hold already.
  * During the handshake, and when only the end is looked for, OpenSSL receives by itself, exactly
- * what it needs. */
+ * what it needs, and only so often at a time: it would go through key updates for as long as a peer
+ * sends them. */
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -21,6 +22,10 @@
 
 #define gush__tls_MAGIC GUSH_MAGIC('t', 'l', 's', 'c')
 
+/* A record takes two. What is left over is told by the next poll. */
+#define RECEIVES_OF_HANDSHAKE 64
+#define RECEIVES_OF_PEEK      8
+
 struct gush__tls {
     GUSH_MAGIC_FIELD;
     int fd;
@@ -28,7 +33,7 @@ struct gush__tls {
     struct gush_loop *loop;
     struct gush_span raw; /* received and not fed yet: empty between calls */
     size_t half;          /* plain bytes of a record that is not all sent */
-    bool direct;          /* OpenSSL may receive by itself */
+    unsigned receives;    /* so often may OpenSSL receive by itself */
     bool fin;             /* seen on the socket */
     bool broken;          /* OpenSSL must not be asked any more */
 };
@@ -62,10 +67,11 @@ static int bio_read(BIO *bio, char *out, int n)
         t->raw = gush_span_of(t->raw.p + k, t->raw.n - k);
         return (int)k;
     }
-    if (!t->direct) {
+    if (t->receives == 0) {
         BIO_set_retry_read(bio);
         return -1;
     }
+    t->receives--;
     got = receive(t->fd, out, (size_t)n);
     if (got < 0 && errno == EAGAIN)
         BIO_set_retry_read(bio);
@@ -167,9 +173,9 @@ enum gush__tls_said gush__tls_handshake(struct gush__tls *t, const char **why)
     enum gush__tls_said said;
 
     ERR_clear_error();
-    t->direct = true;
+    t->receives = RECEIVES_OF_HANDSHAKE;
     said = judge(t, SSL_do_handshake(t->ssl));
-    t->direct = false;
+    t->receives = 0;
     if (said == GUSH__TLS_ENDED)
         said = GUSH__TLS_BROKEN; /* closed before it was open */
     *why = said == GUSH__TLS_BROKEN ? ERR_reason_error_string(ERR_peek_error()) : NULL;
@@ -243,9 +249,9 @@ enum gush__tls_said gush__tls_peek(struct gush__tls *t)
     if (t->broken)
         return GUSH__TLS_BROKEN;
     ERR_clear_error();
-    t->direct = true;
+    t->receives = RECEIVES_OF_PEEK;
     got = SSL_peek(t->ssl, &first, 1);
-    t->direct = false;
+    t->receives = 0;
     if (got <= 0 && t->fin) {
         ERR_clear_error();
         return GUSH__TLS_ENDED;

@@ -1,4 +1,6 @@
 /* Connections over TLS that are open: bytes, rests and ends. */
+#include <sys/ioctl.h>
+
 #include "tests/unit/net/tls_world.h"
 
 /* ---- bytes ---------------------------------------------------------------------------------- */
@@ -365,6 +367,38 @@ static void renegotiation_is_refused(void **state)
     AWAIT(world.eof_n + world.closed_n > 0);
 }
 
+static int unread; /* bytes in the socket */
+
+static void look_for_the_end(struct gush_loop *loop, void *arg)
+{
+    (void)loop;
+    (void)arg;
+    assert_int_equal(gush__tls_peek(world.conn->extra->tls), GUSH__TLS_MORE);
+    assert_int_equal(ioctl(world.accepted_fd, FIONREAD, &unread), 0);
+}
+
+/* Nobody else would be served for as long as such a peer goes on. */
+static void key_updates_are_looked_at_a_few_at_a_time(void **state)
+{
+    int all, looks = 0;
+
+    (void)state;
+    world.rest_at_first = true;
+    greet();
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(ssl), 1);
+    }
+    for (all = 0; all < 100 * 20; on_loop(do_nothing))
+        assert_int_equal(ioctl(world.accepted_fd, FIONREAD, &all), 0);
+    for (unread = all; unread > 0; looks++)
+        on_loop(look_for_the_end);
+    assert_true(looks > 10);
+    on_loop(read_on);
+    say("and then");
+    await_bytes("and then");
+}
+
 static void stopping_the_loop_ends_it(void **state)
 {
     char c;
@@ -412,6 +446,7 @@ int main(void)
         TEST(a_broken_record_ends_it),
         TEST(a_giant_record_ends_it),
         TEST(renegotiation_is_refused),
+        TEST(key_updates_are_looked_at_a_few_at_a_time),
         TEST(stopping_the_loop_ends_it),
         TEST(stopping_the_loop_ends_a_handshake),
     };
