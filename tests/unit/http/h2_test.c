@@ -204,6 +204,8 @@ static void take_makes_room(void **state)
         peer_ping(&p);
     assert_int_equal(atomic_load(&world.took_n), 100000);
     assert_false(s->closed);
+    wire_reset(&p.wire); /* it would wait for the answer */
+    peer_free(&p);
 }
 
 static void respond_ok(struct gush_loop *loop, void *arg)
