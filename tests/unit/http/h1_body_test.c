@@ -296,7 +296,7 @@ static void slow_ones_time_out(void **state)
 /* Who is not read does not run out of time. */
 static void held_ones_do_not(void **state)
 {
-    static struct wire clock;
+    static struct wire other;
 
     (void)state;
     stop_world();
@@ -305,11 +305,11 @@ static void held_ones_do_not(void **state)
     wire_send_n(&w, world.bytes, GUSH_EXCHANGE_BODY_WINDOW + 100);
     await_got(GUSH_EXCHANGE_BODY_WINDOW);
     for (int i = 0; i < 3; i++) { /* others run out of it meanwhile */
-        wire_open(&clock, world.port);
-        wire_send(&clock, "POST /whole HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n");
-        assert_true(wire_ends(&clock));
-        assert_memory_equal(clock.got, "HTTP/1.1 408 ", 13);
-        wire_close(&clock);
+        wire_open(&other, world.port);
+        wire_send(&other, "POST /whole HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n");
+        assert_true(wire_ends(&other));
+        assert_memory_equal(other.got, "HTTP/1.1 408 ", 13);
+        wire_close(&other);
     }
     assert_int_equal(atomic_load(&world.closed_n), 0);
     take(GUSH_EXCHANGE_BODY_WINDOW);
