@@ -1,7 +1,9 @@
 /* h1: HTTP/1.0 and 1.1 over TCP. One gush_h1 per loop; its connections come from a listener.
  *
  * Requests of a connection are answered one at a time; what a client pipelines waits, and while it
- * waits nothing more is read. An idle connection, streaming or not, keeps no buffer.
+ * waits nothing more is read. An idle connection, streaming or not, keeps no buffer. After a
+ * refusal the connection goes on only if the request's end is beyond doubt: no body, or a short one
+ * with a length, which is read and passed over.
  *
  * Owner     server/app                Thread  accept: the loop's; new, free: while it does not run
  * Limits    head 431, body 413, time for head, body, answer and between requests: limits.h
