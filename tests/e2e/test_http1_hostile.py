@@ -320,9 +320,11 @@ def test_pipelined_requests_whose_answers_nobody_takes(gush):
 
 def test_half_closed_in_the_middle(gush):
     """Nothing will come of such a request: it ends at once, not by a timer."""
+    post = b"POST /api/publish HTTP/1.1\r\nHost: x\r\nX-API-Key: " + API_KEY.encode() + b"\r\n"
     for part in (b"", b"GET /hea", b"GET /health HTTP/1.1\r\nHost: x\r\n",
-                 b"POST /api/publish HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc",
-                 b"POST /api/publish HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"):
+                 post + b"Content-Length: 9\r\n\r\nabc",
+                 post + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
+                 b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"):
         with connect(gush) as sock:
             sock.sendall(part)
             sock.shutdown(socket.SHUT_WR)
