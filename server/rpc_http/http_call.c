@@ -6,8 +6,6 @@
 #include "server/rpc_http/rpc_http_priv.h"
 #include "server/rpc_http/wire.h"
 
-#define COPIED_MAX ((size_t)8 << 10) /* up to so much of an answer is copied, to go out as one */
-
 static struct gush__http_call *call_of(struct gush_rpc_call *base)
 {
     return GUSH_CONTAINER(base, struct gush__http_call, base);
@@ -92,24 +90,26 @@ static void own_free(struct gush__own *own)
     gush_free(own);
 }
 
-/* Takes |bytes|. */
-static struct gush__own *own_new(const struct gush__http_call *call, struct gush_bytes *bytes)
+/* |message| (taken), packed where that is wanted, with its 5 bytes in front. */
+static struct gush_bytes *framed(const struct gush__http_call *call, struct gush_bytes *message)
 {
-    struct gush__own *own = GUSH_NEW(struct gush__own);
-    struct gush_bytes *packed = call->gzip ? gush_rpc_gzip_pack(gush_bytes_span(bytes)) : NULL;
+    struct gush_bytes *packed = call->gzip ? gush_rpc_gzip_pack(gush_bytes_span(message)) : NULL;
+    const struct gush_bytes *from = packed ? packed : message;
+    struct gush_bytes *out = gush_bytes_new(GUSH_RPC_HTTP_PREFIX_N + from->n);
 
-    own->bytes = packed ? packed : bytes;
-    if (packed)
-        gush_bytes_unref(bytes);
-    gush_rpc_http_reader_prefix(own->prefix, packed != NULL, own->bytes->n);
-    return own;
+    gush_rpc_http_reader_prefix(out->data, packed != NULL, from->n);
+    memcpy(out->data + GUSH_RPC_HTTP_PREFIX_N, from->data, from->n);
+    gush_bytes_unref(packed);
+    gush_bytes_unref(message);
+    return out;
 }
 
-static size_t own_pieces(const struct gush__own *own, struct gush_span *out)
+static struct gush__own *own_new(const struct gush__http_call *call, struct gush_bytes *message)
 {
-    out[0] = gush_span_of(own->prefix, sizeof(own->prefix));
-    out[1] = gush_bytes_span(own->bytes);
-    return own->bytes->n > 0 ? 2 : 1;
+    struct gush__own *own = GUSH_NEW(struct gush__own);
+
+    own->bytes = framed(call, message);
+    return own;
 }
 
 /* What follows the last message. */
@@ -217,27 +217,26 @@ static gush_err call_send_bytes(struct gush_rpc_call *base, struct gush_bytes *b
     return err;
 }
 
-/* |reply| (taken) and |end| behind it. */
-static void reply_and_end(struct gush__http_call *call, struct gush_bytes *reply,
-                          const struct gush_rpc_end *end)
+/* The only message of the answer. From here on it is HTTP's: also how long the peer may take. */
+static void reply_only(struct gush__http_call *call, struct gush_bytes *reply,
+                       const struct gush_rpc_end *end)
 {
-    struct gush__own *own = own_new(call, reply);
+    struct gush_bytes *bytes = framed(call, reply);
 
-    if (!call->started && own->bytes->n <= COPIED_MAX) {
-        uint8_t whole[GUSH_RPC_HTTP_PREFIX_N + COPIED_MAX];
+    start(call, gush_bytes_span(bytes));
+    gush_bytes_unref(bytes);
+    say_end(call, end);
+}
 
-        memcpy(whole, own->prefix, sizeof(own->prefix));
-        memcpy(whole + sizeof(own->prefix), own->bytes->data, own->bytes->n);
-        start(call, gush_span_of(whole, sizeof(own->prefix) + own->bytes->n));
-        own_free(own);
-        say_end(call, end);
-        return;
-    }
-    own->last = true;
-    own->status = end->status;
-    own->message = copy_if_any(end->message);
-    own->details = copy_if_any(end->details);
-    call->own = own;
+/* One more message of a stream, and |end| behind it. */
+static void reply_last(struct gush__http_call *call, struct gush_bytes *reply,
+                       const struct gush_rpc_end *end)
+{
+    call->own = own_new(call, reply);
+    call->own->last = true;
+    call->own->status = end->status;
+    call->own->message = copy_if_any(end->message);
+    call->own->details = copy_if_any(end->details);
     if (send_it(call) == GUSH_OK)
         own_end(call);
 }
@@ -252,8 +251,10 @@ static void call_finish(struct gush_rpc_call *base, struct gush_bytes *reply,
     stop(call);
     if (call->over)
         gush_bytes_unref(reply);
+    else if (reply != NULL && call->started)
+        reply_last(call, reply, end);
     else if (reply != NULL)
-        reply_and_end(call, reply, end);
+        reply_only(call, reply, end);
     else
         say_end(call, end);
 }
@@ -316,8 +317,10 @@ static size_t on_pieces(void *user, struct gush_span out[GUSH_EXCHANGE_PIECES_MA
 {
     struct gush__http_call *call = call_of(user);
 
-    if (call->own != NULL)
-        return own_pieces(call->own, out);
+    if (call->own != NULL) {
+        out[0] = gush_bytes_span(call->own->bytes);
+        return 1;
+    }
     return call->base.service->pieces(call->base.service->ctx, &call->base, out);
 }
 

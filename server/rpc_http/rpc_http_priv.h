@@ -37,9 +37,8 @@ struct gush__intake {
 
 /* One message of the call's own, while it is under way. */
 struct gush__own {
-    struct gush_bytes *bytes;
-    uint8_t prefix[GUSH_RPC_HTTP_PREFIX_N];
-    bool last; /* |end| follows it */
+    struct gush_bytes *bytes; /* with its 5 in front */
+    bool last;                /* the end follows it: */
     enum gush_rpc_status status;
     struct gush_bytes *message, *details;
 };
