@@ -60,8 +60,11 @@ static void give_pieces(struct gush__h1_peer *p)
     while (is_heard(p) && in->ready_n && in->untaken_n < GUSH_EXCHANGE_BODY_WINDOW) {
         size_t room = GUSH_EXCHANGE_BODY_WINDOW - in->untaken_n;
         size_t n = in->ready_n < room ? in->ready_n : room;
-        in->untaken_n += n;
-        p->stream.events->on_body(p->stream.user, gush_span_of(in->bytes.p, n));
+        const struct gush_exchange_events *events = p->stream.events;
+        if (events && events->on_body) {
+            in->untaken_n += n;
+            events->on_body(p->stream.user, gush_span_of(in->bytes.p, n));
+        }
         in->ready_n -= n;
         gush_buf_consume(&in->bytes, n);
     }
@@ -75,7 +78,7 @@ static void end_body(struct gush__h1_peer *p)
     gush__h1_drop_request(p, 0);
     if (!p->eof)
         gush__h1_read(p, GUSH_CONN_READ_ON); /* for the end, and for what is behind */
-    if (p->stream.events->on_body_end)
+    if (p->stream.events && p->stream.events->on_body_end)
         p->stream.events->on_body_end(p->stream.user);
 }
 
