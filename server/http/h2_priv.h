@@ -103,7 +103,8 @@ struct gush__h2_session {
     uint32_t streams_n, collecting_n, ending_n, lingering_n;
     struct gush__h2_stream *streams, *due;
     struct gush__h2_session *next, **pprev; /* of h2->sessions */
-    struct gush__h2_request *head;          /* HEADERS under way */
+    struct gush__h2_request *head;          /* HEADERS under way ... */
+    int32_t head_id;                        /* ... of this stream */
     size_t bodies_n;                        /* bytes of bodies that are being collected */
     size_t trailer_n;                       /* of the HEADERS under way, if they are trailers */
     uint64_t timer_ms;                      /* when the connection's timer fires; 0: never */

@@ -95,9 +95,10 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     p->trailer_n = 0;
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
-    GUSH_ASSERT(p->head == NULL);
+    gush__h2_drop_request(p->h2, p->head); /* the library found it malformed */
     s = gush__h2_stream_new(p, frame->hd.stream_id);
     p->head = new_request(p->h2);
+    p->head_id = s->id;
     p->head_ms = gush_lane_now_ms(gush__h2_lane(p));
     return nghttp2_session_set_stream_user_data(ng, s->id, s);
 }
@@ -473,7 +474,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
     (void)code;
     if (s == NULL)
         return 0;
-    if (s->stage == H2_HEAD) {
+    if (p->head_id == id) {
         gush__h2_drop_request(p->h2, p->head);
         p->head = NULL;
     }
