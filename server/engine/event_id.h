@@ -22,7 +22,7 @@
 
 #define GUSH_EVENT_ID_MAX 2048
 /* 8 of the channel, 10 of the offset, the epoch; four characters for three bytes */
-#define GUSH_EVENT_ID_ENTRY_MAX ((8 + 10 + GUSH_EPOCH_MAX + 2) / 3 * 4)
+#define GUSH_EVENT_ID_ENTRY_MAX ((size_t)(8 + 10 + GUSH_EPOCH_MAX + 2) / 3 * 4)
 /* No entry is shorter than a dot and 12 characters. */
 #define GUSH_EVENT_ID_POSITIONS_MAX ((GUSH_EVENT_ID_MAX - 16) / 13)
 

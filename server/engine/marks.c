@@ -240,6 +240,18 @@ static struct gush_bytes *line_of(struct gush_client *c)
     return b;
 }
 
+static void move(struct gush_client *c, struct gush_delivery *d)
+{
+    struct gush_marks *m = c->marks;
+    bool known = gush_event_id_list_move(m->now, &mark_of(c, d)->entry);
+
+    GUSH_ASSERT(known);
+    if (GUSH_BUG(GUSH_BUG_ID_OF_THE_QUEUE)) {
+        gush_event_id_list_free(m->now);
+        m->now = list_of(c, positions_n(c));
+    }
+}
+
 /* Frames of entry |i|, whose own is frames[0]: returns how many they are. */
 static size_t mark_one(struct gush_client *c, size_t i, struct gush_frame *frames,
                        struct gush_delivery *d)
@@ -255,9 +267,7 @@ static size_t mark_one(struct gush_client *c, size_t i, struct gush_frame *frame
         frames[0] = (struct gush_frame){marked(c, mark_of(c, d), frames[0].bytes), NULL};
         return 1;
     } else {
-        bool known = gush_event_id_list_move(m->now, &mark_of(c, d)->entry);
-
-        GUSH_ASSERT(known);
+        move(c, d);
     }
     m->with_line |= UINT64_C(1) << i;
     frames[1] = frames[0];

@@ -218,13 +218,18 @@ static void read_frames(struct conn *c, const struct gush_frame *frames, size_t 
     struct wire_message *m = &c->peer->wl->message;
 
     for (size_t i = 0; i < n; i++) {
-        const char *why =
-            wire_decode(gush_bytes_span(frames[i].bytes), c->peer->transport->form, m);
+        struct gush_span frame = gush_bytes_span(frames[i].bytes);
+        enum gush_form form = c->peer->transport->form;
 
+        if (c->peer->transport->marks && !browser_strip(form, &frame, c->pending_id))
+            continue;
+        const char *why = wire_decode(frame, form, m);
         if (why)
             stage_fail("%s cannot read a frame of %u bytes: %s", c->name, frames[i].bytes->n, why);
         trace_message(c, m);
         read_message(c, m);
+        if (c->peer->transport->marks)
+            browser_heard(c);
     }
 }
 
@@ -401,6 +406,7 @@ static void port_close(void *conn, uint32_t code, const char *reason)
 #define TRANSPORT(form_, burst, push)                                                              \
     {                                                                                              \
         .name = #form_, .form = GUSH_FORM_##form_, .burst_n = (burst), .disconnect_push = (push),  \
+        .marks = GUSH_FORM_##form_ == GUSH_FORM_SSE || GUSH_FORM_##form_ == GUSH_FORM_SSE_CHUNKED, \
         .session = (push), .send = port_send, .close = port_close                                  \
     }
 
@@ -480,10 +486,15 @@ static void look_at_abandoned(struct conn *c)
 {
     const struct link *l = c->link;
 
-    for (size_t i = 0; l->abandoned && i < l->frames_n; i++)
-        if (wire_decode(gush_bytes_span(l->frames[i].bytes), c->peer->transport->form,
-                        &c->peer->wl->message))
+    for (size_t i = 0; l->abandoned && i < l->frames_n; i++) {
+        struct gush_span frame = gush_bytes_span(l->frames[i].bytes);
+        enum gush_form form = c->peer->transport->form;
+
+        if (c->peer->transport->marks && !browser_strip(form, &frame, NULL))
+            continue;
+        if (wire_decode(frame, form, &c->peer->wl->message))
             stage_fail("%s: a frame of the abandoned write is gone before the end", c->name);
+    }
 }
 
 /* The transport noticed: the engine is told, the link is gone. */

@@ -11,6 +11,7 @@
 
 #include "server/engine/client.h"
 
+#include "tests/sim/browser.h"
 #include "tests/sim/oracle.h"
 
 struct peer;
@@ -41,14 +42,16 @@ struct conn {
     bool asked;                                   /* gush_client_connect was called */
     bool connected;                               /* the connect push was read */
     bool stalled;                                 /* reads nothing */
-    bool sending;        /* the event that ends the write under way is planned */
-    bool dead;           /* the peer is gone; the engine will hear of it */
-    bool closed;         /* the engine closed it; it will hear back */
-    bool told_end;       /* a disconnect push was read: nothing may follow */
-    uint32_t code;       /* what the engine told, by push or close; 0 nothing */
-    uint32_t kick;       /* code with which the play ended it; 0 it did not */
-    atomic_bool leaving; /* on_closed was called */
-    uint64_t ended;      /* tick behind it */
+    bool sending;                    /* the event that ends the write under way is planned */
+    bool dead;                       /* the peer is gone; the engine will hear of it */
+    bool closed;                     /* the engine closed it; it will hear back */
+    bool identified;                 /* an id was read */
+    char pending_id[BROWSER_ID_MAX]; /* of the event that is being read */
+    bool told_end;                   /* a disconnect push was read: nothing may follow */
+    uint32_t code;                   /* what the engine told, by push or close; 0 nothing */
+    uint32_t kick;                   /* code with which the play ended it; 0 it did not */
+    atomic_bool leaving;             /* on_closed was called */
+    uint64_t ended;                  /* tick behind it */
     struct view views[ORACLE_CHANNELS_MAX];
     /* By channel: what join and leave pushes said of the other connections. */
     uint8_t *members[ORACLE_CHANNELS_MAX];

@@ -161,7 +161,8 @@ struct view {
     uint64_t pos;
     uint64_t asked, told; /* ticks */
     uint64_t asked_us;
-    bool recover; /* asked with a position */
+    bool recover; /* asked with a position ... */
+    bool lost;    /* ... that nobody could read */
     struct gush_epoch from_epoch;
     uint64_t from;
     uint32_t *seen; /* numbers in order */

@@ -98,6 +98,7 @@ static void peer_connect(void *arg)
     for (uint32_t i = 0; i < p->world->oracle.channels_n; i++)
         if (p->wants & 1u << i)
             ask(c, i, &subs[request.subs_n++]);
+    browser_ask(c, &request);
     c->asked = true;
     c->asked_tick = oracle_tick(&p->world->oracle);
     stage_trace("%s connects as %.36s", c->name, c->id);

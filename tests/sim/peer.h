@@ -33,6 +33,7 @@ struct peer {
         struct gush_epoch epoch;
         uint64_t offset;
     } last[ORACLE_CHANNELS_MAX];
+    char last_id[BROWSER_ID_MAX]; /* of the last whole event that had one */
     char name[16];
 };
 

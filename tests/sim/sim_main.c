@@ -47,6 +47,7 @@ static const char *const bug_names[GUSH_BUG_N] = {
     [GUSH_BUG_SWAP_REMOVE_WHILE_DEALING] = "swap-remove-while-dealing",
     [GUSH_BUG_REPLY_BEFORE_OWN_PUSH] = "reply-before-own-push",
     [GUSH_BUG_CALL_LEFT_ITS_PLACE] = "call-left-its-place",
+    [GUSH_BUG_ID_OF_THE_QUEUE] = "id-of-the-queue",
 };
 
 struct report {

@@ -27,7 +27,7 @@ void view_again(struct view *v, struct oracle_channel *channel, const char *who,
     v->state = VIEW_ASKED;
     v->asked = since;
     v->asked_us = since_us;
-    v->recover = false;
+    v->recover = v->lost = false;
     v->from = 0;
     v->from_epoch.n = 0;
 }
@@ -118,7 +118,7 @@ static void check_shape(const struct view *v, const struct wire_sub *sub)
 /* Behind a broker: what was told must stem from an answer that counts, given since it asked. */
 static void justify_position(const struct view *v, const struct wire_sub *sub)
 {
-    bool since = v->recover && v->channel->recoverable && !v->channel->cache;
+    bool since = v->recover && v->channel->recoverable && !v->channel->cache && !v->lost;
     uint64_t top = !sub->recovered     ? sub->offset
                    : v->channel->cache ? v->pos
                                        : v->from + sub->pubs_n;
