@@ -120,7 +120,8 @@ bool gush__tls_resumed(const struct gush__tls *tls);
 /* Reads once from the socket, unless |kept_only|, and decrypts all that came into the loop's read
  * buffer: |*n| bytes, whatever is said of what follows them: MORE, ENDED or BROKEN. */
 enum gush__tls_said gush__tls_read(struct gush__tls *tls, bool kept_only, size_t *n);
-/* Looks for the end only. DONE: there are bytes before it, and gush__tls_read has kept ones now. */
+/* Looks for the end only. DONE: there are bytes before it, and gush__tls_read has kept ones now; or
+ * none can be looked at before what was written is out. */
 enum gush__tls_said gush__tls_peek(struct gush__tls *tls);
 /* As gush_conn_write. */
 GUSH_MUST_USE gush_err gush__tls_write(struct gush__tls *tls, const struct gush_span *parts,

@@ -258,7 +258,9 @@ enum gush__tls_said gush__tls_peek(struct gush__tls *t)
     }
     said = judge(t, got);
     ERR_clear_error();
-    return said == GUSH__TLS_FULL ? GUSH__TLS_MORE : said;
+    /* An answer to a key update waits for room: until it is out nothing can be read, and a poll for
+     * what is in the socket would come back at once. */
+    return said == GUSH__TLS_FULL ? GUSH__TLS_DONE : said;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */

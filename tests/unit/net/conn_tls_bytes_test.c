@@ -369,6 +369,12 @@ static void renegotiation_is_refused(void **state)
 
 static int unread; /* bytes in the socket */
 
+static void await_unread(int n)
+{
+    for (unread = 0; unread < n; on_loop(do_nothing))
+        assert_int_equal(ioctl(world.accepted_fd, FIONREAD, &unread), 0);
+}
+
 static void look_for_the_end(struct gush_loop *loop, void *arg)
 {
     (void)loop;
@@ -380,7 +386,7 @@ static void look_for_the_end(struct gush_loop *loop, void *arg)
 /* Nobody else would be served for as long as such a peer goes on. */
 static void key_updates_are_looked_at_a_few_at_a_time(void **state)
 {
-    int all, looks = 0;
+    int looks = 0;
 
     (void)state;
     world.rest_at_first = true;
@@ -389,14 +395,56 @@ static void key_updates_are_looked_at_a_few_at_a_time(void **state)
         assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
         assert_int_equal(SSL_do_handshake(ssl), 1);
     }
-    for (all = 0; all < 100 * 20; on_loop(do_nothing))
-        assert_int_equal(ioctl(world.accepted_fd, FIONREAD, &all), 0);
-    for (unread = all; unread > 0; looks++)
+    for (await_unread(100 * 20); unread > 0; looks++)
         on_loop(look_for_the_end);
     assert_true(looks > 10);
     on_loop(read_on);
     say("and then");
     await_bytes("and then");
+}
+
+static enum gush__tls_said said;
+
+static void fill_and_write(struct gush_loop *loop, void *arg)
+{
+    struct gush_span bytes = GUSH_SPAN_LIT("no room");
+    size_t written;
+
+    (void)loop;
+    (void)arg;
+    fill_socket(world.accepted_fd);
+    assert_int_equal(gush_conn_write(world.conn, &bytes, 1, &written), GUSH_EAGAIN);
+    assert_int_equal(written, 0);
+}
+
+static void peek(struct gush_loop *loop, void *arg)
+{
+    (void)loop;
+    (void)arg;
+    said = gush__tls_peek(world.conn->extra->tls);
+}
+
+/* What the peer sends then stays in the socket. Whoever waits for it would spin. */
+static void nothing_is_read_before_a_key_update_is_answered(void **state)
+{
+    (void)state;
+    world.rest_at_first = true;
+    greet();
+    assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+    assert_int_equal(SSL_do_handshake(ssl), 1);
+    await_unread(1);
+    on_loop(look_for_the_end);
+    assert_int_equal(unread, 0);
+    on_loop(fill_and_write);
+    say("x");
+    await_unread(1);
+    on_loop(peek);
+    assert_int_equal(said, GUSH__TLS_DONE);
+    on_loop(read_ended);
+    on_loop(do_nothing);
+    assert_int_equal(world.closed_n + world.eof_n, 0);
+    shutdown(w.fd, SHUT_RDWR);
+    AWAIT(world.closed_n + world.eof_n > 0);
 }
 
 static void stopping_the_loop_ends_it(void **state)
@@ -447,6 +495,7 @@ int main(void)
         TEST(a_giant_record_ends_it),
         TEST(renegotiation_is_refused),
         TEST(key_updates_are_looked_at_a_few_at_a_time),
+        TEST(nothing_is_read_before_a_key_update_is_answered),
         TEST(stopping_the_loop_ends_it),
         TEST(stopping_the_loop_ends_a_handshake),
     };
