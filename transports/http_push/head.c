@@ -95,17 +95,16 @@ void gush__http_push_failed(const struct gush_http_push_options *o, struct gush_
                             const struct gush_http_push_later *later, uint32_t code,
                             const char *text)
 {
-    struct gush_http_field fields[2 + GUSH_CORS_FIELDS_MAX] = {
+    struct gush_http_field fields[1 + GUSH_CORS_FIELDS_MAX] = {
         {GUSH_SPAN_LIT("Content-Type"), GUSH_SPAN_LIT("text/plain; charset=utf-8")},
-        {GUSH_SPAN_LIT("X-Content-Type-Options"), GUSH_SPAN_LIT("nosniff")},
     };
     struct gush_http_response r = {.status = 500,
                                    .fields = fields,
-                                   .fields_n = 2 + later->fields_n,
-                                   .body = GUSH_SPAN_LIT("Internal Server Error\n")};
+                                   .fields_n = 1 + later->fields_n,
+                                   .body = GUSH_SPAN_LIT("Internal Server Error")};
 
     for (size_t i = 0; i < later->fields_n; i++)
-        fields[2 + i] = later->fields[i];
+        fields[1 + i] = later->fields[i];
     for (size_t i = 0; i < o->responses->transforms_n; i++) {
         const struct gush_connect_response *t = &o->responses->transforms[i];
 
