@@ -1,8 +1,21 @@
 #include "server/app/pems.h"
 
 #include "server/net/tls.h"
+#include "server/net/tls_server.h"
 
-static gush_err check(const char *name, const struct gush_tls_config *tls, char *message,
+/* What is good PEM may still be too weak for a listener. */
+static gush_err check_use(const char *name, struct gush_tls *tls, char *message, size_t message_n)
+{
+    const struct gush_tls_server_options options = {.name = name, .tls = tls};
+    struct gush_tls_server *server = NULL;
+    gush_err err = gush_tls_server_new(&options, &server, message, message_n);
+
+    gush_tls_server_free(server);
+    return err;
+}
+
+/* |ours|: used by our own listeners, not by the gRPC library's. */
+static gush_err check(const char *name, const struct gush_tls_config *tls, bool ours, char *message,
                       size_t message_n)
 {
     const struct gush_tls_options options = {.name = name,
@@ -14,6 +27,8 @@ static gush_err check(const char *name, const struct gush_tls_config *tls, char 
 
     if (tls->enabled)
         err = gush_tls_new(&options, &loaded, message, message_n);
+    if (loaded != NULL && ours)
+        err = check_use(name, loaded, message, message_n);
     gush_tls_free(loaded);
     return err;
 }
@@ -23,13 +38,14 @@ gush_err gush_pems_check(const struct gush_config *config, char *message, size_t
     const struct {
         const char *name;
         const struct gush_tls_config *tls;
-    } objects[] = {{"http_server.tls", &config->http_server.tls},
-                   {"http_server.internal_tls", &config->http_server.internal_tls},
-                   {"grpc_api.tls", &config->grpc_api.tls},
-                   {"uni_grpc.tls", &config->uni_grpc.tls}};
+        bool ours;
+    } objects[] = {{"http_server.tls", &config->http_server.tls, true},
+                   {"http_server.internal_tls", &config->http_server.internal_tls, true},
+                   {"grpc_api.tls", &config->grpc_api.tls, false},
+                   {"uni_grpc.tls", &config->uni_grpc.tls, false}};
     gush_err err = GUSH_OK;
 
     for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]) && err == GUSH_OK; i++)
-        err = check(objects[i].name, objects[i].tls, message, message_n);
+        err = check(objects[i].name, objects[i].tls, objects[i].ours, message, message_n);
     return err;
 }

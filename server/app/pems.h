@@ -12,7 +12,8 @@
 #include "server/config/config.h"
 
 /* All TLS objects that are enabled. On failure |message| names the key and what is wrong.
- *   GUSH_ECONFIG   not readable, not PEM, or certificate and key do not belong together */
+ *   GUSH_ECONFIG   not readable, not PEM, certificate and key do not belong together, or what
+ * listens would not take them */
 GUSH_MUST_USE gush_err gush_pems_check(const struct gush_config *config, char *message,
                                        size_t message_n);
 

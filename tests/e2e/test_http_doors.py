@@ -450,10 +450,12 @@ def test_stream_over_tls(start, ca, pair):
 
 @needs_openssl
 def test_certificates_that_do_not_fit(tmp_path, ca, stranger, pair):
-    config = on_free_ports({"http_server": {"tls": tls((pair[0], stranger.issue("x")[1]))}})
-    for command in ((), ("checkconfig",)):
-        said = ended(tmp_path, config, command)
-        assert "http_server.tls.key_pem" in said and "not the key" in said, said
+    for wrong, key, why in (((pair[0], stranger.issue("x")[1]), "key_pem", "not the key"),
+                            (certs.weak_pair(tmp_path), "cert_pem", "too small")):
+        config = on_free_ports({"http_server": {"tls": tls(wrong)}})
+        for command in ((), ("checkconfig",)):
+            said = ended(tmp_path, config, command)
+            assert f"http_server.tls.{key}" in said and why in said, said
 
 
 # ---- proxies in front

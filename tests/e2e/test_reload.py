@@ -201,7 +201,8 @@ def test_broken_certificates_are_not_taken(start, ca, tmp_path):
     stream = Stream(port, ca)
     other = ca.issue("other")
     good = (tmp_path / "cert.pem").read_bytes(), (tmp_path / "key.pem").read_bytes()
-    for cert, key in ((b"garbage", good[1]), (b"", b""), (good[0], other[1].read_bytes())):
+    weak = [path.read_bytes() for path in certs.weak_pair(tmp_path)]
+    for cert, key in ((b"garbage", good[1]), (b"", b""), (good[0], other[1].read_bytes()), weak):
         (tmp_path / "cert.pem").write_bytes(cert)
         (tmp_path / "key.pem").write_bytes(key)
         line = reload(server, KEPT)
@@ -213,7 +214,7 @@ def test_broken_certificates_are_not_taken(start, ca, tmp_path):
     put(other, tmp_path)
     reload(server)
     assert shown(port, ca) == "other"
-    assert reloads(server) == {"ok": 1, "failed": 3}
+    assert reloads(server) == {"ok": 1, "failed": 4}
 
 
 @needs_openssl

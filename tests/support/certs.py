@@ -3,6 +3,7 @@
     ca = Authority(directory, "ours")          ca.pem, a path
     cert, key = ca.issue("server", names=["localhost", "127.0.0.1"])     paths
     old, key = ca.issue("old", days=-1)        expired
+    cert, key = weak_pair(directory)           signed by itself, 1024 bits of RSA
 """
 import datetime
 import pathlib
@@ -74,3 +75,11 @@ class Authority:
                 "-cert", self.pem, "-in", request, "-out", cert, "-extfile", extensions,
                 "-startdate", stamp(min(0, days) - 2), "-enddate", stamp(days))
         return cert, key
+
+
+def weak_pair(directory):
+    """(certificate, key) that fit, with a key nobody takes any more."""
+    cert, key = pathlib.Path(directory) / "weak.pem", pathlib.Path(directory) / "weak.key"
+    openssl("req", "-x509", "-newkey", "rsa:1024", "-nodes", "-days", 3, "-subj", "/CN=weak",
+            "-keyout", key, "-out", cert)
+    return cert, key
