@@ -408,33 +408,8 @@ static void introduce(struct gush__h2_session *p)
         drain(p);
 }
 
-static void *ng_malloc(size_t size, void *arg)
-{
-    (void)arg;
-    return gush_alloc(size);
-}
-
-static void ng_free(void *p, void *arg)
-{
-    (void)arg;
-    gush_free(p);
-}
-
-static void *ng_calloc(size_t n, size_t size, void *arg)
-{
-    (void)arg;
-    return gush_zalloc(n, size);
-}
-
-static void *ng_realloc(void *p, size_t size, void *arg)
-{
-    (void)arg;
-    return gush_realloc(p, size);
-}
-
 void gush_h2_adopt(struct gush_h2 *h2, struct gush_conn *conn, struct gush_span first)
 {
-    static nghttp2_mem mem = {NULL, ng_malloc, ng_free, ng_calloc, ng_realloc};
     struct gush__h2_session *p = GUSH_NEW(struct gush__h2_session);
 
     p->magic = gush__h2_session_MAGIC;
@@ -450,8 +425,7 @@ void gush_h2_adopt(struct gush_h2 *h2, struct gush_conn *conn, struct gush_span 
     p->idle_ms = now_of(p);
     gush_h2_toll_init(&p->toll, p->idle_ms);
     gush_h2_frames_init(&p->frames);
-    int rv = nghttp2_session_server_new3(&p->ng, h2->callbacks, p, h2->option, &mem);
-    GUSH_ASSERT(rv == 0);
+    p->ng = gush__h2_mem_session(h2->mem, h2->callbacks, h2->option, p);
     gush_conn_hand_over(conn, &h2_conn_ops, p);
     gush_conn_timer_clear(conn);
     introduce(p);
@@ -469,6 +443,7 @@ struct gush_h2 *gush_h2_new(struct gush_loop *loop, const struct gush_h2_options
     h2->loop = loop;
     h2->options = *options;
     h2->date_s = -1;
+    h2->mem = gush__h2_mem_new();
     h2->scratch = gush_alloc(GUSH__H2_GATHER_BYTES + 2 * GUSH__H2_FRAME_BYTES);
     int rv = nghttp2_session_callbacks_new(&h2->callbacks);
     GUSH_ASSERT(rv == 0);
@@ -489,6 +464,7 @@ void gush_h2_free(struct gush_h2 *h2)
     if (h2 == NULL)
         return;
     GUSH_ASSERT(h2->sessions_n == 0);
+    gush__h2_mem_free(h2->mem);
     nghttp2_session_callbacks_del(h2->callbacks);
     nghttp2_option_del(h2->option);
     gush__h2_free_spare(h2);

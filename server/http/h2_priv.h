@@ -1,5 +1,6 @@
 /* h2_priv: what the files of h2 share: h2.c (connections, time, the server), h2_read.c (requests
- * in), h2_answer.c (what handlers say) and h2_write.c (frames out).
+ * in), h2_answer.c (what handlers say), h2_write.c (frames out) and h2_mem.c (the library's
+ * memory).
  *
  * nghttp2 calls back from two places only: reading (gush__h2_read) and writing (gush__h2_flush).
  * Handlers are called from the first, and from gush__h2_settle, which both run when the library is
@@ -123,6 +124,7 @@ struct gush_h2 {
     struct gush_h2_options options;
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
+    struct gush__h2_mem *mem; /* what the sessions of nghttp2 allocate with */
     size_t sessions_n;
     struct gush__h2_session *sessions;
     struct gush__h2_request *spare;
@@ -158,6 +160,15 @@ void gush__h2_stage(struct gush__h2_stream *s, enum gush__h2_stage stage);
 void gush__h2_due(struct gush__h2_stream *s);
 /* Tells handlers what happened to their streams, and frees those that are gone. */
 void gush__h2_settle(struct gush__h2_session *p);
+
+/* ---- h2_mem.c -------------------------------------------------------------------------------- */
+
+struct gush__h2_mem *gush__h2_mem_new(void);
+void gush__h2_mem_free(struct gush__h2_mem *mem);
+/* A session of nghttp2, which is deleted by nghttp2_session_del before |mem|. */
+nghttp2_session *gush__h2_mem_session(struct gush__h2_mem *mem,
+                                      const nghttp2_session_callbacks *callbacks,
+                                      const nghttp2_option *option, void *arg);
 
 /* ---- h2_read.c ------------------------------------------------------------------------------ */
 

@@ -168,6 +168,22 @@ static void a_stream_that_we_reset_has_frames_on_their_way(void **state)
     peer_open(&p, world.port);
 }
 
+/* Two heads that the library refuses, and a good one, in one piece. */
+static void malformed_heads_one_after_the_other(void **state)
+{
+    static const uint8_t said[] = "\0\0\2\1\5\0\0\0\1\x82\x86"
+                                  "\0\0\2\1\5\0\0\0\3\x82\x86"
+                                  "\0\0\6\1\5\0\0\0\5" GET_ROOT;
+
+    (void)state;
+    raw_open();
+    wire_send_n(&w, said, sizeof(said) - 1);
+    while (memmem(w.got, w.n, "404 page not found", 18) == NULL)
+        assert_true(wire_more(&w) > 0);
+    wire_close(&w);
+    peer_open(&p, world.port);
+}
+
 static void priorities_keep_their_rules(void **state)
 {
     (void)state;
@@ -348,6 +364,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(frames_for_the_past, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_that_we_reset_has_frames_on_their_way, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(malformed_heads_one_after_the_other, setup, teardown),
         cmocka_unit_test_setup_teardown(priorities_keep_their_rules, setup, teardown),
         cmocka_unit_test_setup_teardown(heads_that_are_bombs, setup, teardown),
         cmocka_unit_test_setup_teardown(heads_that_are_too_large, setup, teardown),

@@ -13,7 +13,7 @@
 struct peer_stream {
     int32_t id;
     char status[4];
-    char fields[4096], trailers[1024]; /* "name: value\n" each */
+    char fields[48000], trailers[1024]; /* "name: value\n" each */
     char *body;
     size_t body_n, body_cap;
     bool has_head, ended, closed; /* END_STREAM was seen; the stream is over */

@@ -79,6 +79,32 @@ static void bad_targets(void **state)
     }
 }
 
+/* Several connections in turns, each in the middle of one. */
+static void heads_of_many_frames(void **state)
+{
+    static struct peer others[2];
+    struct peer *all[] = {&p, &others[0], &others[1]};
+    char path[60] = "/long_head?";
+
+    (void)state;
+    peer_open(&others[0], world.port);
+    peer_open(&others[1], world.port);
+    for (size_t i = 0; i < 24; i++) {
+        path[11 + i] = 'q';
+        peer_get(all[i % 3], path);
+    }
+    for (size_t i = 0; i < 24; i++) {
+        struct peer_stream *s = &all[i % 3]->streams[i / 3];
+        peer_await(all[i % 3], s->closed);
+        expect_status(s, "200");
+        const char *value = strstr(s->fields, "x-long: ");
+        assert_non_null(value);
+        assert_memory_equal(value + 8, world.big + i + 1, 40000);
+    }
+    peer_close(&others[0]);
+    peer_close(&others[1]);
+}
+
 static void long_answers_are_packed(void **state)
 {
     static const char *const gzip[] = {"accept-encoding", "gzip", NULL};
@@ -319,6 +345,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_has_no_length, setup, teardown),
         cmocka_unit_test_setup_teardown(unknown_path_and_wrong_method, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_targets, setup, teardown),
+        cmocka_unit_test_setup_teardown(heads_of_many_frames, setup, teardown),
         cmocka_unit_test_setup_teardown(long_answers_are_packed, setup, teardown),
         cmocka_unit_test_setup_teardown(collects_a_body, setup, teardown),
         cmocka_unit_test_setup_teardown(too_large_by_its_own_word, setup, teardown),

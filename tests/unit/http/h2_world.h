@@ -132,6 +132,18 @@ static void handle_bare(void *arg, struct gush_exchange *s, const struct gush_ht
     gush_exchange_respond(s, &(struct gush_http_response){.status = 204});
 }
 
+/* A head that takes several frames. */
+static void handle_long_head(void *arg, struct gush_exchange *s,
+                             const struct gush_http_request *request, struct gush_span body)
+{
+    struct gush_http_field field = {GUSH_SPAN_LIT("x-long"),
+                                    gush_span_of(world.big + request->query.n, 40000)};
+    struct gush_http_response r = {.status = 200, .fields = &field, .fields_n = 1};
+    (void)arg;
+    (void)body;
+    gush_exchange_respond(s, &r);
+}
+
 static void handle_packed(void *arg, struct gush_exchange *s,
                           const struct gush_http_request *request, struct gush_span body)
 {
@@ -278,6 +290,7 @@ static int group_setup(void **state)
     add("/echo", GUSH_ROUTER_GET | GUSH_ROUTER_HEAD | GUSH_ROUTER_POST, handle_echo, false);
     add("/big", GUSH_ROUTER_ANY, handle_big, false);
     add("/bare", GUSH_ROUTER_ANY, handle_bare, false);
+    add("/long_head", GUSH_ROUTER_ANY, handle_long_head, false);
     add("/packed", GUSH_ROUTER_ANY, handle_packed, false);
     add("/stream", GUSH_ROUTER_ANY, handle_stream, false);
     add("/later", GUSH_ROUTER_ANY, handle_later, false);
