@@ -94,6 +94,11 @@ static bool too_old(const struct gush_client *c)
     return max > 0 && gush_outbox_age_ms(&c->out, now_ms(c)) > (uint64_t)max;
 }
 
+static uint64_t waiting_bytes(const struct gush_client *c)
+{
+    return gush_outbox_waiting_bytes(&c->out) + gush_marks_waiting_bytes(c->marks);
+}
+
 /* What waits behind the write under way. One frame alone is always fine, whatever its size. */
 static bool over_limits(const struct gush_client *c)
 {
@@ -103,7 +108,7 @@ static bool over_limits(const struct gush_client *c)
         return false;
     if (too_old(c))
         return true;
-    return n > 1 && (gush_outbox_waiting_bytes(&c->out) > gush__client_queue_limit(c) ||
+    return n > 1 && (waiting_bytes(c) > gush__client_queue_limit(c) ||
                      n > (uint64_t)c->node->config->client.queue_max_messages);
 }
 

@@ -33,6 +33,7 @@ struct line {
 struct gush_marks {
     struct gush_event_id_list *now; /* behind what was given to the transport; NULL: void */
     struct change *first, **last;
+    uint64_t changes_bytes;
     struct line *lines;
     size_t lines_cap, lines_n;     /* in this flight */
     uint64_t with_line, with_mark; /* entries of this flight, by bit */
@@ -42,6 +43,14 @@ _Static_assert(GUSH_BURST_MAX <= 64, "a bit for each entry of a flight");
 
 /* ---- changes ----------------------------------------------------------------------------------
  */
+
+/* Memory of |change|. */
+static uint64_t change_bytes(const struct change *change)
+{
+    const struct gush_event_id_list *l = change->list;
+
+    return sizeof *change + (l ? sizeof *l + l->n * sizeof l->entries[0] : 0);
+}
 
 static void change_free(struct change *change)
 {
@@ -137,6 +146,7 @@ bool gush_marks_change(struct gush_client *c)
     }
     struct change *change = GUSH_NEW(struct change);
     change->list = list_of(c, n);
+    c->marks->changes_bytes += change_bytes(change);
     *c->marks->last = change;
     c->marks->last = &change->next;
     return true;
@@ -150,9 +160,15 @@ static void change_now(struct gush_marks *m)
     m->first = change->next;
     if (m->first == NULL)
         m->last = &m->first;
+    m->changes_bytes -= change_bytes(change);
     gush_event_id_list_free(m->now);
     m->now = change->list;
     gush_free(change);
+}
+
+uint64_t gush_marks_waiting_bytes(const struct gush_marks *m)
+{
+    return m ? m->changes_bytes : 0;
 }
 
 /* ---- letters ----------------------------------------------------------------------------------

@@ -38,6 +38,9 @@ void gush_marks_free(struct gush_marks *m); /* NULL is fine */
  * now. True: flag it. */
 bool gush_marks_change(struct gush_client *c);
 
+/* Memory of what changes behind messages that wait: part of the queue. 0 for NULL. */
+uint64_t gush_marks_waiting_bytes(const struct gush_marks *m);
+
 /* As gush_outbox_frames, with the ids; |*entries_n| of the queue are among them. The next flight.
  */
 size_t gush_marks_frames(struct gush_client *c, struct gush_frame *frames, size_t max,

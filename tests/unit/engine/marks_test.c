@@ -610,6 +610,30 @@ static void more_channels_than_an_id_can_hold(void **state)
     gush_buf_fini(&subs);
 }
 
+/* A short message can leave a long list behind it: both are what waits, and the limit holds for it.
+ */
+static void changes_that_wait_are_part_of_the_queue(void **state)
+{
+    struct world *w = world_new(state, CONFIG(",\"queue_max_size\":65536"));
+    struct gush_buf subs;
+    unsigned changes_n = 0;
+
+    gush_buf_init(&subs, 1 << 16);
+    for (unsigned i = 0; i < 50; i++)
+        gush_buf_printf(&subs, "%s\"rec:%u\":{}", i ? "," : "", i);
+    gush_buf_put_u8(&subs, 0);
+    struct peer *p = user_browser(w, (const char *)subs.p, NULL);
+    p->answer = GUSH_EAGAIN;
+    for (; changes_n < 300 && p->closes_n == 0; changes_n++) {
+        struct calling in = SUBSCRIBE("rec:x"), out = UNSUBSCRIBE("rec:x");
+
+        (void)run(w, changes_n % 2 ? &out : &in);
+    }
+    assert_in_range(changes_n, 4, 65536 / (50 * sizeof(struct gush_event_id_entry)) + 3);
+    assert_int_equal(p->close_code, GUSH_DISCONNECT_SLOW);
+    gush_buf_fini(&subs);
+}
+
 /* Long ids and many events: a burst has a bound, and every line of it its own text. */
 static void bursts_with_long_ids(void **state)
 {
@@ -664,6 +688,7 @@ int main(void)
         world_test(subscribed_and_unsubscribed_by_the_api),
         world_test(changes_keep_their_place_in_the_queue),
         world_test(more_channels_than_an_id_can_hold),
+        world_test(changes_that_wait_are_part_of_the_queue),
         world_test(bursts_with_long_ids),
     };
 
