@@ -5,6 +5,8 @@
 /* Moments are counted in thousandths of the time between two clients: there are 1000 x limit of
  * them in a second, so that no division is rounded. */
 #define A_CLIENT 1000
+/* So many come nowhere. What is above would overflow, with the years that a machine runs. */
+#define RATE_MAX 10000000
 
 static bool crowded(const struct gush_node *node)
 {
@@ -25,7 +27,8 @@ static bool too_fast(struct gush_node *node)
 
     if (limit <= 0)
         return false;
-    uint64_t rate = (uint64_t)limit, now = gush__node_now_ms(node) * rate;
+    uint64_t rate = (uint64_t)(limit < RATE_MAX ? limit : RATE_MAX);
+    uint64_t now = gush__node_now_ms(node) * rate;
     uint64_t before = atomic_load_explicit(paid, memory_order_relaxed), after;
 
     do {

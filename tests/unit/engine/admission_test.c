@@ -93,6 +93,24 @@ static void every_rate_holds_over_time(void **state)
     }
 }
 
+/* Numbers that mean "any": nothing overflows, however long the machine runs. */
+static void rates_beyond_all_measure(void **state)
+{
+    static const char *const configs[] = {CONFIG(",\"connection_rate_limit\":10000000000"),
+                                          CONFIG(",\"connection_rate_limit\":9223372036854775807")};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct world *w = world_new(state, configs[i]);
+
+        for (unsigned days = 0; days < 1000; days++) {
+            assert_int_equal(admitted(w, 10), 10);
+            w->now_us += UINT64_C(86399999999);
+        }
+        if (i == 0)
+            world_end(state);
+    }
+}
+
 static void the_refused_by_number_cost_no_token(void **state)
 {
     struct world *w =
@@ -111,6 +129,7 @@ int main(void)
         world_test(as_many_clients_as_allowed_on_all_lanes),
         world_test(a_bucket_of_all_lanes),
         world_test(every_rate_holds_over_time),
+        world_test(rates_beyond_all_measure),
         world_test(the_refused_by_number_cost_no_token),
     };
 
