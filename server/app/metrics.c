@@ -130,7 +130,8 @@ static void told(struct gush_api_call *call)
                           &(struct gush_http_response){.status = gush_buf_ok(&out) ? 200 : 500,
                                                        .fields = &field,
                                                        .fields_n = 1,
-                                                       .body = gush_buf_span(&out)});
+                                                       .body = gush_buf_span(&out),
+                                                       .compress = true});
     gush_buf_fini(&out);
 }
 

@@ -1,4 +1,5 @@
 """/metrics in the words of the reference, the same figures in Info, and /debug/slow."""
+import gzip
 import json
 import re
 import socket
@@ -90,6 +91,17 @@ def test_on_the_internal_listener_only(start):
     server.ports["http"] = external["http_internal"]
     assert server.http("GET", "/metrics")[0] == 200
     assert server.http("POST", "/metrics")[0] == 200  # as the reference: any method
+
+
+def test_the_page_is_packed_for_who_takes_that(start):
+    server = start(ON)
+    status, fields, packed = server.http("GET", "/metrics", headers={"Accept-Encoding": "gzip"})
+    assert (status, fields["Content-Encoding"]) == (200, "gzip")
+    page = gzip.decompress(packed)
+    assert b"\ncentrifugo_node_num_clients 0\n" in page and len(packed) < len(page) / 2
+    plain = server.http("GET", "/metrics")
+    assert plain[1]["Content-Encoding"] is None
+    assert b"\ncentrifugo_node_num_clients 0\n" in plain[2]
 
 
 def test_what_happens_is_counted(start):
