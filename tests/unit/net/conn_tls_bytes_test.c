@@ -227,6 +227,12 @@ static void read_off_at_bytes(void *owner, const uint8_t *p, size_t n)
     gush_conn_read(world.conn, GUSH_CONN_READ_OFF);
 }
 
+static void close_at_bytes(void *owner, const uint8_t *p, size_t n)
+{
+    on_bytes(owner, p, n);
+    gush_conn_close(world.conn, GUSH_CONN_END_GRACEFUL);
+}
+
 static void hand_to_a_rester(struct gush_loop *loop, void *arg)
 {
     static const struct gush_conn_ops resting = {.on_bytes = read_off_at_bytes,
@@ -240,26 +246,54 @@ static void hand_to_a_rester(struct gush_loop *loop, void *arg)
     gush_conn_hand_over(world.conn, &resting, &world);
 }
 
-static void the_end_waits_until_asked_for(void **state)
+static void hand_to_a_closer(struct gush_loop *loop, void *arg)
+{
+    static const struct gush_conn_ops closing = {.on_bytes = close_at_bytes,
+                                                 .on_eof = on_eof,
+                                                 .on_writable = on_writable,
+                                                 .on_timer = on_timer,
+                                                 .on_closed = on_closed};
+
+    (void)loop;
+    (void)arg;
+    gush_conn_hand_over(world.conn, &closing, &world);
+}
+
+/* Bytes and the end in one read, for the owner that |hand_over| gives the connection to. */
+static void send_last_bytes(gush_loop_fn *hand_over)
 {
     BIO *in = BIO_new(BIO_s_mem()), *sent = BIO_new(BIO_s_mem());
 
-    (void)state;
     wire_open(&w, world.port);
     ssl = SSL_new(context);
     SSL_set_bio(ssl, in, sent);
     shake_in_memory(in, sent, false);
     flush_client(sent, false);
     AWAIT(world.open_n == 1);
-    on_loop(hand_to_a_rester);
+    on_loop(hand_over);
     assert_int_equal(SSL_write(ssl, "last", 4), 4);
     assert_int_equal(SSL_shutdown(ssl), 0);
     flush_client(sent, false);
     await_bytes("last");
+}
+
+static void the_end_waits_until_asked_for(void **state)
+{
+    (void)state;
+    send_last_bytes(hand_to_a_rester);
     on_loop(write_three);
     assert_int_equal(world.eof_n, 0);
     on_loop(read_ended);
     AWAIT(world.eof_n == 1);
+}
+
+static void the_end_is_not_told_to_who_has_closed(void **state)
+{
+    (void)state;
+    send_last_bytes(hand_to_a_closer);
+    shutdown(w.fd, SHUT_WR);
+    AWAIT(world.closed_n == 1);
+    assert_int_equal(world.eof_n, 0);
 }
 
 /* ---- ends ----------------------------------------------------------------------------------- */
@@ -487,6 +521,7 @@ int main(void)
         TEST(the_end_shows_behind_unread_bytes),
         TEST(half_closed_is_told_once),
         TEST(the_end_waits_until_asked_for),
+        TEST(the_end_is_not_told_to_who_has_closed),
         TEST(graceful_end_says_goodbye),
         TEST(a_goodbye_waits_for_room),
         TEST(ending_now_says_goodbye),
