@@ -6,7 +6,7 @@
  *
  * Owner     server/app                Thread  accept, drain: the loop's; new, free: while it does
  *                                     not run; connections: the loop's, or after its end
- * Limits    head_ms for PROXY header, handshake and first bytes, each; see limits.h
+ * Limits    head_ms for PROXY header and handshake together, and for the first bytes; see limits.h
  * spec      transports 1; RFC 9113 section 3 */
 #ifndef GUSH_HTTP_FRONT_H
 #define GUSH_HTTP_FRONT_H
