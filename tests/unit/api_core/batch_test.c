@@ -207,6 +207,34 @@ static void many_commands_side_by_side_or_not(void **state)
     fixture_free(f);
 }
 
+/* What the first turn has not done yet is what waits for an answer: one command, or a window. */
+static void one_waits_for_the_other_unless_they_are_parallel(void **state)
+{
+    static const uint64_t begun[] = {1, 1024};
+    API(PublishRequest) p[2048];
+
+    (void)state;
+    for (int parallel = 0; parallel < 2; parallel++) {
+        struct fixture *f = fixture_new();
+        struct commands *c = commands_new(2048);
+        char names[2048][16];
+
+        for (unsigned i = 0; i < 2048; i++) {
+            (void)snprintf(names[i], sizeof(names[i]), "hist:%u", i);
+            p[i] = publish_request(names[i], "1");
+            c->commands[i].publish = &p[i];
+        }
+        c->request.parallel = parallel;
+        begin(f, "Batch", &c->request);
+        assert_int_equal(gush_publication_live(), begun[parallel]);
+        while (f->done_n == 0)
+            turn(f);
+        assert_int_equal(gush_publication_live(), 2048);
+        gush_free(c);
+        fixture_free(f);
+    }
+}
+
 static void too_many_commands_are_refused(void **state)
 {
     struct fixture *f = fixture_new();
@@ -262,6 +290,7 @@ int main(void)
         cmocka_unit_test(one_of_several_members_runs),
         cmocka_unit_test(unknown_commands_are_104_and_none_is_107),
         cmocka_unit_test(many_commands_side_by_side_or_not),
+        cmocka_unit_test(one_waits_for_the_other_unless_they_are_parallel),
         cmocka_unit_test(too_many_commands_are_refused),
         cmocka_unit_test(a_lane_that_closes_loses_a_batch_once),
     };
