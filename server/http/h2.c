@@ -7,7 +7,7 @@
 #include "server/http/h2_priv.h"
 
 #define WINDOW_BYTES (1 << 20) /* of a connection: it never waits, only streams do */
-#define LINGER_MS    1000      /* for a client to stop a body that nobody wants */
+#define LINGER_MS    2000      /* for a client to stop a body that nobody wants */
 #define DRAIN_MS     1000      /* for the answer to a ping behind the first GOAWAY */
 #define ACKS_MAX     200       /* that wait for a peer who does not read */
 #define SETTINGS_MAX 32        /* in one frame of the peer */
@@ -60,7 +60,7 @@ static void stream_free(struct gush__h2_stream *s)
         s->next->pprev = s->pprev;
     if (--p->streams_n == 0)
         p->idle_ms = now_of(p);
-    gush_bytes_unref(s->own);
+    gush__h2_disown(s);
     gush_bytes_unref(s->tail);
     s->magic = s->exchange.magic = GUSH_MAGIC_DEAD;
     gush_free(s);
@@ -73,11 +73,31 @@ void gush__h2_stage(struct gush__h2_stream *s, enum gush__h2_stage stage)
     p->collecting_n -= s->stage == H2_BODY;
     p->ending_n -= s->stage == H2_ENDING;
     p->lingering_n -= s->stage == H2_LINGERING;
+    p->held_n -= s->stage == H2_HELD;
     s->stage = (uint8_t)stage;
     p->collecting_n += stage == H2_BODY;
     p->ending_n += stage == H2_ENDING;
     p->lingering_n += stage == H2_LINGERING;
+    p->held_n += stage == H2_HELD;
     s->since_ms = (uint32_t)now_of(p);
+}
+
+void gush__h2_own(struct gush__h2_stream *s, struct gush_span bytes)
+{
+    GUSH_ASSERT(s->own == NULL);
+    s->own = gush_bytes_copy(bytes);
+    s->session->answers_n += bytes.n;
+    s->session->answers_count++;
+}
+
+void gush__h2_disown(struct gush__h2_stream *s)
+{
+    if (s->own == NULL)
+        return;
+    s->session->answers_n -= s->own->n;
+    s->session->answers_count--;
+    gush_bytes_unref(s->own);
+    s->own = NULL;
 }
 
 void gush__h2_due(struct gush__h2_stream *s)
@@ -98,9 +118,7 @@ static void tell_closed(struct gush__h2_stream *s)
     s->told = true;
     s->exchange.events = NULL;
     if (s->in) {
-        s->session->bodies_n -= s->in->body.n;
-        gush__h2_drop_request(s->session->h2, s->in);
-        s->in = NULL;
+        gush__h2_drop_in(s);
     }
     gush_access_log_end(s->entry, s->status, s->body_n);
     if (events)
@@ -109,10 +127,8 @@ static void tell_closed(struct gush__h2_stream *s)
 
 static void settle_stream(struct gush__h2_stream *s)
 {
-    if (s->own && s->own_at == s->own->n) {
-        gush_bytes_unref(s->own);
-        s->own = NULL;
-    }
+    if (s->own && (s->own_at == s->own->n || s->stage == H2_GONE))
+        gush__h2_disown(s);
     if (s->sent) {
         s->sent = s->sending = false;
         if (s->stage == H2_STREAMING)
@@ -134,6 +150,8 @@ void gush__h2_settle(struct gush__h2_session *p)
         p->due = s->due_next;
         s->due = false;
         settle_stream(s);
+        if (p->held_n)
+            gush__h2_release(p);
     }
 }
 
@@ -396,6 +414,7 @@ static void introduce(struct gush__h2_session *p)
     const struct gush_http_limits *limits = &p->h2->options.limits;
     nghttp2_settings_entry entries[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits->streams_max},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)GUSH__H2_WINDOW_FIRST},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)limits->head_bytes},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1}};
     int rv = nghttp2_submit_settings(p->ng, NGHTTP2_FLAG_NONE, entries,

@@ -9,8 +9,9 @@
  *
  * Owner     server/http/front         Thread  adopt, drain: the loop's; new, free: while it does
  *                                     not run; connections: the loop's, or after its end
- * Limits    head 431, body 413, streams, time: limits.h. Bodies that are collected together take
- *           at most GUSH_H2_BODIES_MAX of a connection, or one body
+ * Limits    head 431, body 413, streams, time: limits.h. Of one connection: requests that are not
+ *           whole yet take GUSH_H2_BODIES_MAX, or one body; others are refused, to be tried
+ *           again. Answers that are not out take GUSH_H2_ANSWERS_MAX and two more; requests wait
  * spec      RFC 9113; transports 1 and 2 */
 #ifndef GUSH_HTTP_H2_H
 #define GUSH_HTTP_H2_H
@@ -25,7 +26,8 @@
 #include "server/http/limits.h"
 #include "server/http/router.h"
 
-#define GUSH_H2_BODIES_MAX ((size_t)8 << 20)
+#define GUSH_H2_BODIES_MAX  ((size_t)2 << 20)
+#define GUSH_H2_ANSWERS_MAX ((size_t)4 << 20)
 
 struct gush_access_log;
 struct gush_conn;

@@ -97,7 +97,7 @@ static void h2_respond(struct gush_exchange *e, const struct gush_http_response 
     r = &gzip.response;
     bool more = r->body.n && !s->head_only && !is_bare(r->status);
     if (more)
-        s->own = gush_bytes_copy(r->body);
+        gush__h2_own(s, r->body);
     gush__h2_stage(s, H2_ENDING);
     submit_head(s, r, true, more);
     gush_gzip_done(&gzip);
@@ -111,7 +111,7 @@ static void h2_start(struct gush_exchange *e, const struct gush_http_response *r
     if (s->stage == H2_GONE)
         return;
     if (r->body.n && !s->head_only)
-        s->own = gush_bytes_copy(r->body);
+        gush__h2_own(s, r->body);
     gush__h2_stage(s, s->head_only ? H2_ENDING : H2_STREAMING);
     submit_head(s, r, false, !s->head_only);
 }
@@ -193,15 +193,36 @@ static void h2_abort(struct gush_exchange *e)
         gush__h2_break(s, NGHTTP2_INTERNAL_ERROR);
 }
 
+/* Windows are small at first, as there may be many streams that say nothing. A body that does not
+ * end soon gets a larger one. */
+static void widen(struct gush__h2_stream *s, size_t n)
+{
+    if (s->wide || s->body_over)
+        return;
+    s->got_n += (uint32_t)n;
+    if (s->got_n < GUSH__H2_WINDOW_FIRST / 2)
+        return;
+    s->wide = true;
+    int rv = nghttp2_session_set_local_window_size(s->session->ng, NGHTTP2_FLAG_NONE, s->id,
+                                                   (int32_t)GUSH_EXCHANGE_BODY_WINDOW);
+    GUSH_ASSERT(rv == 0);
+}
+
+void gush__h2_credit(struct gush__h2_stream *s, size_t n)
+{
+    int rv = nghttp2_session_consume_stream(s->session->ng, s->id, n);
+
+    GUSH_ASSERT(rv == 0);
+    widen(s, n);
+    gush__h2_touch(s->session);
+}
+
 static void h2_take(struct gush_exchange *e, size_t n)
 {
     struct gush__h2_stream *s = stream_of(e);
 
-    if (s->stage == H2_GONE || n == 0)
-        return;
-    int rv = nghttp2_session_consume_stream(s->session->ng, s->id, n);
-    GUSH_ASSERT(rv == 0);
-    gush__h2_touch(s->session);
+    if (s->stage != H2_GONE && n)
+        gush__h2_credit(s, n);
 }
 
 static struct gush_lane *h2_lane(struct gush_exchange *e)

@@ -30,6 +30,7 @@
 /* Of one write. What has been asked of nghttp2 is at most one frame more. */
 #define GUSH__H2_GATHER_BYTES ((size_t)48 * 1024)
 #define GUSH__H2_FRAME_BYTES  ((size_t)16 * 1024) /* a frame's payload, at most */
+#define GUSH__H2_WINDOW_FIRST ((size_t)16 * 1024) /* of a stream */
 #define GUSH__H2_PAST_MAX     16                  /* closed streams that are remembered */
 #define GUSH__H2_COPY_BYTES   1024 /* copying this is cheaper than another part of a write */
 
@@ -54,6 +55,7 @@ struct gush__h2_request {
 enum gush__h2_stage {
     H2_HEAD,      /* its HEADERS are coming */
     H2_BODY,      /* its body is being collected */
+    H2_HELD,      /* all of it is there; answers to others have to get out before */
     H2_ANSWERING, /* the handler has it */
     H2_STREAMING, /* a streaming response has begun */
     H2_ENDING,    /* the response is complete, but not out */
@@ -68,6 +70,7 @@ struct gush__h2_stream {
     bool head_only;     /* a HEAD request */
     bool body_over;     /* the request's */
     bool body_wanted;   /* and given as it comes */
+    bool wide;          /* its window has been opened */
     bool sending, sent; /* a burst is under way; all of it was gathered */
     bool asleep;        /* nghttp2 does not ask for more until it is told to */
     bool due;           /* in session->due */
@@ -77,6 +80,7 @@ struct gush__h2_stream {
     uint16_t status;
     uint32_t sent_n;   /* of the burst under way */
     uint32_t own_at;   /* of |own|: what was gathered */
+    uint32_t got_n;    /* of the request's body, while the window is narrow */
     uint32_t since_ms; /* low bits of when a stage with a deadline began */
     struct gush_exchange exchange;
     struct gush__h2_session *session;
@@ -106,10 +110,13 @@ struct gush__h2_session {
     struct gush__h2_session *next, **pprev; /* of h2->sessions */
     struct gush__h2_request *head;          /* HEADERS under way ... */
     int32_t head_id;                        /* ... of this stream */
-    size_t bodies_n;                        /* bytes of bodies that are being collected */
-    size_t trailer_n;                       /* of the HEADERS under way, if they are trailers */
-    uint64_t timer_ms;                      /* when the connection's timer fires; 0: never */
-    uint64_t idle_ms, head_ms, stuck_ms;    /* since when: no stream; |head|; |rest| */
+    size_t bodies_n;                        /* bytes of requests that are being collected */
+    size_t answers_n;                       /* bytes of answers that are not out */
+    uint32_t answers_count;
+    uint32_t held_n;                     /* streams that wait for them to get out */
+    size_t trailer_n;                    /* of the HEADERS under way, if they are trailers */
+    uint64_t timer_ms;                   /* when the connection's timer fires; 0: never */
+    uint64_t idle_ms, head_ms, stuck_ms; /* since when: no stream; |head|; |rest| */
     struct gush_h2_toll toll;
     struct gush_h2_frames frames;
     uint32_t last_id;                 /* of the streams that the client opened */
@@ -156,6 +163,9 @@ void gush__h2_watch_time(struct gush__h2_session *p);
 
 struct gush__h2_stream *gush__h2_stream_new(struct gush__h2_session *p, int32_t id);
 void gush__h2_stage(struct gush__h2_stream *s, enum gush__h2_stage stage);
+/* What |s| has to say before anything else: a copy of |bytes|, or nothing any more. */
+void gush__h2_own(struct gush__h2_stream *s, struct gush_span bytes);
+void gush__h2_disown(struct gush__h2_stream *s);
 /* Has it looked at by the next gush__h2_settle. */
 void gush__h2_due(struct gush__h2_stream *s);
 /* Tells handlers what happened to their streams, and frees those that are gone. */
@@ -170,23 +180,32 @@ nghttp2_session *gush__h2_mem_session(struct gush__h2_mem *mem,
                                       const nghttp2_session_callbacks *callbacks,
                                       const nghttp2_option *option, void *arg);
 
-/* ---- h2_read.c ------------------------------------------------------------------------------ */
+/* ---- h2_guard.c ----------------------------------------------------------------------------- */
 
-void gush__h2_read_callbacks(nghttp2_session_callbacks *callbacks);
 /* |id| is closed, |by_us|: frames for it may still be on their way. */
 void gush__h2_remember(struct gush__h2_session *p, int32_t id, bool by_us);
 void gush__h2_read(struct gush__h2_session *p, struct gush_span bytes);
+
+/* ---- h2_read.c ------------------------------------------------------------------------------ */
+
+void gush__h2_read_callbacks(nghttp2_session_callbacks *callbacks);
+/* Lets held requests go on, if there is room for their answers now. */
+void gush__h2_release(struct gush__h2_session *p);
 /* The body does not come in time. */
 void gush__h2_give_up_body(struct gush__h2_stream *s);
 /* Back to the spare ones. NULL is fine. */
 void gush__h2_drop_request(struct gush_h2 *h2, struct gush__h2_request *in);
 void gush__h2_free_spare(struct gush_h2 *h2);
+/* The request that |s| was collecting. */
+void gush__h2_drop_in(struct gush__h2_stream *s);
 
 /* ---- h2_answer.c ---------------------------------------------------------------------------- */
 
 extern const struct gush_exchange_ops gush__h2_ops;
 /* Breaks |s| off with |code|; its handler is told. */
 void gush__h2_break(struct gush__h2_stream *s, uint32_t code);
+/* |n| bytes of the request's body are dealt with. */
+void gush__h2_credit(struct gush__h2_stream *s, size_t n);
 /* What a response is made of; for nghttp2. */
 ssize_t gush__h2_read_data(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t n, uint32_t *flags,
                            nghttp2_data_source *source, void *arg);

@@ -11,10 +11,8 @@
 #define FIELD_COST   32 /* besides its name and value: RFC 9113 section 6.5.2 */
 #define BOMB_FACTOR  8  /* a list so many times over the limit is an attack */
 #define TRAILERS_MAX ((size_t)8 * 1024)
-/* Of bodies that are collected at a time: from here on only the oldest gets more window ... */
-#define BODIES_SOFT ((size_t)1 << 20)
-/* ... and who comes with more nevertheless is refused. */
-#define BODIES_HARD GUSH_H2_BODIES_MAX
+/* Of requests that are collected at a time: from here on only the oldest gets more window. */
+#define BODIES_SOFT (GUSH_H2_BODIES_MAX / 4)
 
 /* ---- request heads -------------------------------------------------------------------------- */
 
@@ -221,9 +219,9 @@ static void refuse(struct gush__h2_stream *s, const struct gush_http_request *re
     gush_exchange_respond(&s->exchange, &d.response);
 }
 
-static void drop_in(struct gush__h2_stream *s)
+void gush__h2_drop_in(struct gush__h2_stream *s)
 {
-    s->session->bodies_n -= s->in->body.n;
+    s->session->bodies_n -= s->in->bytes.n + s->in->body.n;
     gush__h2_drop_request(s->session->h2, s->in);
     s->in = NULL;
 }
@@ -233,7 +231,8 @@ static void refuse_body(struct gush__h2_stream *s, unsigned status)
     struct gush_http_request request = request_of(s, s->in);
 
     refuse(s, &request, s->in->route, status);
-    drop_in(s);
+    gush__h2_credit(s, s->in->uncredited); /* what is left of it is read and forgotten */
+    gush__h2_drop_in(s);
 }
 
 void gush__h2_give_up_body(struct gush__h2_stream *s)
@@ -284,31 +283,76 @@ static void handle(struct gush__h2_stream *s, const struct gush_route *route,
     route->handle(route->arg, &s->exchange, request, body);
 }
 
-/* The request is for |route|; |*in| is taken if its body must be waited for. */
+/* Whether there is no room for more answers. One large answer alone holds nobody up. */
+static bool is_full(const struct gush__h2_session *p)
+{
+    return p->answers_n > GUSH_H2_ANSWERS_MAX && p->answers_count > 1;
+}
+
+/* All of the request that |s| collected is there. */
+static void handle_whole(struct gush__h2_stream *s)
+{
+    struct gush_http_request request;
+
+    if (is_full(s->session)) {
+        gush__h2_stage(s, H2_HELD);
+        return;
+    }
+    request = request_of(s, s->in);
+    handle(s, s->in->route, &request, gush_buf_span(&s->in->body));
+    gush__h2_drop_in(s);
+}
+
+static struct gush__h2_stream *oldest_in(const struct gush__h2_session *p,
+                                         enum gush__h2_stage stage)
+{
+    struct gush__h2_stream *oldest = NULL;
+
+    for (struct gush__h2_stream *s = p->streams; s; s = s->next) {
+        if (s->stage == stage && (oldest == NULL || s->id < oldest->id))
+            oldest = s;
+    }
+    return oldest;
+}
+
+void gush__h2_release(struct gush__h2_session *p)
+{
+    while (p->held_n && !is_full(p))
+        handle_whole(oldest_in(p, H2_HELD));
+}
+
+static void expect_body(struct gush__h2_stream *s, const struct gush_http_request *request)
+{
+    bool found;
+    struct gush_span expect =
+        gush_http_field_find(request->fields, request->fields_n, "expect", &found);
+
+    if (found && gush_span_eq_nocase(expect, GUSH_SPAN_LIT("100-continue")))
+        say_continue(s);
+}
+
+/* The request is for |route|; |*in| is taken if it must wait. */
 static void admit(struct gush__h2_stream *s, const struct gush_route *route,
                   const struct gush_http_request *request, struct gush__h2_request **in)
 {
-    bool found;
-
-    if (!s->body_over && (route->streaming || (*in)->length <= route->body_limit)) {
-        struct gush_span expect =
-            gush_http_field_find(request->fields, request->fields_n, "expect", &found);
-        if (found && gush_span_eq_nocase(expect, GUSH_SPAN_LIT("100-continue")))
-            say_continue(s);
-    }
-    if (route->streaming) {
+    if (!s->body_over)
+        expect_body(s, request);
+    if (route->streaming && is_full(s->session)) {
+        gush__h2_break(s, NGHTTP2_REFUSED_STREAM);
+    } else if (route->streaming) {
         s->body_wanted = true;
         handle(s, route, request, GUSH_SPAN_EMPTY);
         if (s->body_over)
             end_streamed_body(s);
-    } else if (s->body_over) {
+    } else if (s->body_over && !is_full(s->session)) {
         handle(s, route, request, GUSH_SPAN_EMPTY);
     } else {
         s->in = *in;
         *in = NULL;
+        s->session->bodies_n += s->in->bytes.n;
         s->in->route = route;
         gush_buf_init(&s->in->body, route->body_limit);
-        gush__h2_stage(s, H2_BODY);
+        gush__h2_stage(s, s->body_over ? H2_HELD : H2_BODY);
     }
 }
 
@@ -323,7 +367,9 @@ static void begin(struct gush__h2_stream *s, struct gush__h2_request *in)
         s->entry = gush_access_log_begin(h2->options.log, &request);
     s->head_only = gush_span_eq_str(request.method, "HEAD");
     in->length = length_of(&request);
-    if (in->too_large) {
+    if (s->session->bodies_n > GUSH_H2_BODIES_MAX) {
+        gush__h2_break(s, NGHTTP2_REFUSED_STREAM);
+    } else if (in->too_large) {
         refuse(s, &request, NULL, 431);
     } else if (in->path < 0 || !is_target(value_of(in, (size_t)in->path)) ||
                (request.path.p[0] != '/' && !gush_span_eq_str(request.method, "OPTIONS"))) {
@@ -343,22 +389,9 @@ static void begin(struct gush__h2_stream *s, struct gush__h2_request *in)
 
 /* ---- bodies --------------------------------------------------------------------------------- */
 
-static struct gush__h2_stream *oldest_collecting(const struct gush__h2_session *p)
-{
-    struct gush__h2_stream *oldest = NULL;
-
-    for (struct gush__h2_stream *s = p->streams; s; s = s->next) {
-        if (s->stage == H2_BODY && (oldest == NULL || s->id < oldest->id))
-            oldest = s;
-    }
-    return oldest;
-}
-
 static void credit(struct gush__h2_stream *s)
 {
-    int rv = nghttp2_session_consume_stream(s->session->ng, s->id, s->in->uncredited);
-
-    GUSH_ASSERT(rv == 0);
+    gush__h2_credit(s, s->in->uncredited);
     s->in->uncredited = 0;
 }
 
@@ -371,7 +404,7 @@ static void credit_bodies(struct gush__h2_session *p, struct gush__h2_stream *no
         credit(now);
         return;
     }
-    oldest = p->bodies_n > BODIES_SOFT / 2 ? oldest_collecting(p) : NULL;
+    oldest = p->bodies_n > BODIES_SOFT / 2 ? oldest_in(p, H2_BODY) : NULL;
     if (oldest && oldest->in->uncredited)
         credit(oldest);
 }
@@ -381,25 +414,19 @@ static void collect(struct gush__h2_stream *s, struct gush_span bytes)
     struct gush__h2_session *p = s->session;
     struct gush__h2_request *in = s->in;
 
+    in->uncredited += bytes.n;
     if (in->body.n + bytes.n > in->route->body_limit) {
         refuse_body(s, 413);
         return;
     }
-    if (p->bodies_n + bytes.n > BODIES_HARD && oldest_collecting(p) != s) {
-        gush__h2_break(s, NGHTTP2_ENHANCE_YOUR_CALM);
+    if (p->bodies_n + bytes.n > GUSH_H2_BODIES_MAX && oldest_in(p, H2_BODY) != s) {
+        gush__h2_break(s, NGHTTP2_REFUSED_STREAM);
         return;
     }
     gush_buf_put_span(&in->body, bytes);
     GUSH_ASSERT(gush_buf_ok(&in->body));
     p->bodies_n += bytes.n;
-    in->uncredited += bytes.n;
     credit_bodies(p, s);
-}
-
-/* Some clients read an answer only when all of their body is out. */
-static int discard(struct gush__h2_stream *s, size_t n)
-{
-    return nghttp2_session_consume_stream(s->session->ng, s->id, n);
 }
 
 static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data, size_t n,
@@ -419,7 +446,7 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
     else if (is_heard(s) && s->exchange.events->on_body)
         s->exchange.events->on_body(s->exchange.user, gush_span_of(data, n));
     else if (s->stage == H2_ENDING || s->stage == H2_LINGERING)
-        return discard(s, n);
+        gush__h2_credit(s, n); /* some clients read no answer before all of their body is out */
     return 0;
 }
 
@@ -431,9 +458,7 @@ static void end_body(struct gush__h2_stream *s)
     if (s->stage == H2_GONE || s->stage == H2_LINGERING)
         return;
     if (s->stage == H2_BODY) {
-        struct gush_http_request request = request_of(s, s->in);
-        handle(s, s->in->route, &request, gush_buf_span(&s->in->body));
-        drop_in(s);
+        handle_whole(s);
         credit_bodies(p, NULL);
     } else {
         end_streamed_body(s);
@@ -493,107 +518,4 @@ void gush__h2_read_callbacks(nghttp2_session_callbacks *callbacks)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
-}
-
-/* What to tell a peer with whom nghttp2 could not go on. */
-static uint32_t code_of(ssize_t failure)
-{
-    switch (failure) {
-    case NGHTTP2_ERR_BAD_CLIENT_MAGIC:
-        return NGHTTP2_PROTOCOL_ERROR;
-    case NGHTTP2_ERR_CALLBACK_FAILURE: /* a bomb: see on_header */
-    case NGHTTP2_ERR_FLOODED:
-    default: /* too many CONTINUATION frames: not every version has a name for it */
-        return NGHTTP2_ENHANCE_YOUR_CALM;
-    }
-}
-
-/* ---- rules that the library leaves to others ------------------------------------------------- */
-
-#define BY_US (1u << 31)
-
-void gush__h2_remember(struct gush__h2_session *p, int32_t id, bool by_us)
-{
-    p->past[p->past_n] = (uint32_t)id | (by_us ? BY_US : 0);
-    p->past_n = (uint8_t)((p->past_n + 1) % GUSH__H2_PAST_MAX);
-}
-
-static bool is_past(const struct gush__h2_session *p, uint32_t entry)
-{
-    for (size_t i = 0; i < GUSH__H2_PAST_MAX; i++) {
-        if (p->past[i] == entry)
-            return true;
-    }
-    return false;
-}
-
-/* Whether |frame| could break a rule that the library does not know. */
-static bool is_suspect(struct gush__h2_session *p, const struct gush_h2_frame *frame)
-{
-    if (frame->type == GUSH_H2_HEADERS && frame->stream > p->last_id) {
-        p->last_id = frame->stream;
-        return false;
-    }
-    return frame->type == GUSH_H2_HEADERS || frame->type == GUSH_H2_DATA ||
-           frame->type == GUSH_H2_PRIORITY;
-}
-
-/* RFC 9113 sections 5.1, 5.1.1 and 6.3, and 5.3.1 of its predecessor. Frames for a stream that we
- * have reset may have been on their way; those for one that the client ended itself may not. */
-static uint32_t judge(const struct gush__h2_session *p, const struct gush_h2_frame *frame)
-{
-    if (frame->type == GUSH_H2_PRIORITY)
-        return frame->stream == 0 || frame->stream == frame->depends_on ? NGHTTP2_PROTOCOL_ERROR
-                                                                        : NGHTTP2_NO_ERROR;
-    if (frame->stream % 2 == 0 ||
-        nghttp2_session_get_stream_user_data(p->ng, (int32_t)frame->stream) != NULL ||
-        is_past(p, frame->stream | BY_US))
-        return NGHTTP2_NO_ERROR;
-    if (is_past(p, frame->stream))
-        return NGHTTP2_STREAM_CLOSED;
-    return frame->type == GUSH_H2_HEADERS ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_NO_ERROR;
-}
-
-/* ---- bytes ---------------------------------------------------------------------------------- */
-
-static void feed(struct gush__h2_session *p, const uint8_t *from, const uint8_t *to)
-{
-    ssize_t n = nghttp2_session_mem_recv(p->ng, from, (size_t)(to - from));
-
-    if (n < 0)
-        gush__h2_part(p, code_of(n));
-}
-
-/* Feeds the library. Before it sees all of a suspect's head, what came before is done with. */
-static void feed_frames(struct gush__h2_session *p, struct gush_span bytes)
-{
-    const uint8_t *fed = bytes.p, *end = bytes.p + bytes.n;
-    struct gush_h2_frame frame;
-
-    while (!p->deaf && gush_h2_frames_next(&p->frames, &bytes, &frame)) {
-        uint32_t code = NGHTTP2_NO_ERROR;
-
-        gush_h2_toll_frame(&p->toll, &frame);
-        if (p->toll.points < 0) {
-            code = NGHTTP2_ENHANCE_YOUR_CALM;
-        } else if (is_suspect(p, &frame)) {
-            feed(p, fed, bytes.p - 1);
-            fed = bytes.p - 1;
-            code = judge(p, &frame);
-        }
-        if (code != NGHTTP2_NO_ERROR && !p->deaf)
-            gush__h2_part(p, code);
-    }
-    if (!p->deaf)
-        feed(p, fed, end);
-}
-
-void gush__h2_read(struct gush__h2_session *p, struct gush_span bytes)
-{
-    if (p->deaf)
-        return;
-    gush_h2_toll_pass(&p->toll, gush_lane_now_ms(gush__h2_lane(p)));
-    feed_frames(p, bytes);
-    gush__h2_settle(p);
-    gush__h2_touch(p);
 }

@@ -202,33 +202,39 @@ static void gives_a_body_as_it_comes(void **state)
     (void)state;
     await_event();
     /* no more than the window while nothing is taken; others are served meanwhile */
-    while (atomic_load(&world.took_n) < 65535)
+    while (atomic_load(&world.took_n) < 16384)
         peer_ping(&p);
     peer_ping(&p);
-    assert_int_equal(atomic_load(&world.took_n), 65535);
+    assert_true(atomic_load(&world.took_n) <= GUSH_EXCHANGE_BODY_WINDOW);
     assert_int_equal(atomic_load(&world.ended_n), 0);
     (void)s;
 }
 
-static void take_some(struct gush_loop *loop, void *arg)
+static size_t taken_n;
+
+static void take_all(struct gush_loop *loop, void *arg)
 {
+    size_t n = atomic_load(&world.took_n) - taken_n;
+
     (void)loop;
     (void)arg;
-    gush_exchange_take(world.stream, 40000);
+    assert_true(n <= GUSH_EXCHANGE_BODY_WINDOW);
+    taken_n += n;
+    gush_exchange_take(world.stream, n);
 }
 
 static void take_makes_room(void **state)
 {
-    struct peer_stream *s = peer_request(&p, "POST", "/upload", NULL, world.big, 100000, true);
+    struct peer_stream *s = peer_request(&p, "POST", "/upload", NULL, world.big, 300000, true);
 
     (void)state;
+    taken_n = 0;
     await_event();
-    while (atomic_load(&world.took_n) < 65535)
+    while (atomic_load(&world.ended_n) == 0) {
         peer_ping(&p);
-    on_loop(take_some);
-    while (atomic_load(&world.ended_n) == 0)
-        peer_ping(&p);
-    assert_int_equal(atomic_load(&world.took_n), 100000);
+        on_loop(take_all);
+    }
+    assert_int_equal(atomic_load(&world.took_n), 300000);
     assert_false(s->closed);
     wire_reset(&p.wire); /* it would wait for the answer */
     peer_free(&p);
@@ -309,6 +315,62 @@ static void a_closed_window_stops_only_its_stream(void **state)
     assert_memory_equal(s->body, world.big, 15);
 }
 
+/* Two large answers that nobody takes: others wait, gRPC-like ones are refused, until one is out.
+ */
+static void answers_have_to_get_out(void **state)
+{
+    const struct gush_http_limits limits = {.response_ms = 300};
+    struct peer_stream *s[4];
+
+    (void)state;
+    with_limits(&limits);
+    peer_close(&p);
+    peer_open_with(&p, world.port, 10, true);
+    s[0] = peer_get(&p, "/big");
+    s[1] = peer_get(&p, "/big");
+    s[2] = peer_get(&p, "/bare");
+    s[3] = peer_request(&p, "POST", "/upload", NULL, "x", 1, true);
+    peer_await(&p, s[3]->closed);
+    assert_int_equal(s[3]->code, NGHTTP2_REFUSED_STREAM);
+    assert_false(s[0]->closed || s[1]->closed || s[2]->closed);
+    peer_await(&p, s[2]->closed);
+    expect_status(s[2], "204");
+    assert_true(s[0]->closed && s[1]->closed);
+}
+
+/* More than may be collected at a time, from a client that never heard of our windows. */
+static void unfinished_bodies_are_bounded(void **state)
+{
+    static const char head[] = "\x83\x86\x44\x06/large\x41\x01h";
+    static struct wire w;
+    size_t refused_n = 0;
+
+    (void)state;
+    wire_open(&w, world.port);
+    wire_send_n(&w, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);
+    for (uint8_t id = 1; id < 121; id = (uint8_t)(id + 2)) {
+        uint8_t frame[9] = {0, 0, sizeof(head) - 1, NGHTTP2_HEADERS, 4, 0, 0, 0, id};
+        wire_send_n(&w, frame, 9);
+        wire_send_n(&w, head, sizeof(head) - 1);
+        for (int i = 0; i < 4; i++) {
+            uint8_t data[9] = {0, 0x3f, 0xff, NGHTTP2_DATA, 0, 0, 0, 0, id};
+            wire_send_n(&w, data, 9);
+            wire_send_n(&w, world.big, 0x3fff);
+        }
+    }
+    /* the oldest gets through */
+    wire_send_n(&w, "\0\0\0\0\1\0\0\0\1", 9);
+    while (memmem(w.got, w.n, "65532", 5) == NULL)
+        assert_true(wire_more(&w) > 0);
+    for (size_t at = 0; at + 13 <= w.n;) {
+        const uint8_t *b = (const uint8_t *)w.got + at;
+        refused_n += b[3] == NGHTTP2_RST_STREAM && b[12] == NGHTTP2_REFUSED_STREAM;
+        at += 9 + ((size_t)b[0] << 16 | (size_t)b[1] << 8 | b[2]);
+    }
+    assert_true(refused_n > 60 - GUSH_H2_BODIES_MAX / 65532 - 2 && refused_n < 60);
+    wire_close(&w);
+}
+
 static void an_answer_that_nobody_takes_is_broken_off(void **state)
 {
     const struct gush_http_limits limits = {.response_ms = 50};
@@ -360,6 +422,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(bodies_take_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(big_answers_come_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(a_closed_window_stops_only_its_stream, setup, teardown),
+        cmocka_unit_test_setup_teardown(answers_have_to_get_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(unfinished_bodies_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_that_nobody_takes_is_broken_off, setup, teardown),
         cmocka_unit_test_setup_teardown(who_never_reads_is_cut_off, setup, teardown),
     };

@@ -132,6 +132,20 @@ static void handle_bare(void *arg, struct gush_exchange *s, const struct gush_ht
     gush_exchange_respond(s, &(struct gush_http_response){.status = 204});
 }
 
+/* Says how long the body is. */
+static void handle_large(void *arg, struct gush_exchange *s,
+                         const struct gush_http_request *request, struct gush_span body)
+{
+    struct gush_buf b;
+    (void)arg;
+    (void)request;
+    gush_buf_init(&b, 100);
+    gush_buf_put_u64(&b, body.n);
+    gush_exchange_respond(s,
+                          &(struct gush_http_response){.status = 200, .body = gush_buf_span(&b)});
+    gush_buf_fini(&b);
+}
+
 /* A head that takes several frames. */
 static void handle_long_head(void *arg, struct gush_exchange *s,
                              const struct gush_http_request *request, struct gush_span body)
@@ -241,7 +255,7 @@ static void add(const char *path, unsigned methods, gush_exchange_handler *handl
 {
     struct gush_route route = {.path = path,
                                .methods = methods,
-                               .body_limit = BODY_LIMIT,
+                               .body_limit = handle == handle_large ? 1 << 20 : BODY_LIMIT,
                                .handle = handle,
                                .streaming = streaming,
                                .cors = world.cors};
@@ -290,6 +304,7 @@ static int group_setup(void **state)
     add("/echo", GUSH_ROUTER_GET | GUSH_ROUTER_HEAD | GUSH_ROUTER_POST, handle_echo, false);
     add("/big", GUSH_ROUTER_ANY, handle_big, false);
     add("/bare", GUSH_ROUTER_ANY, handle_bare, false);
+    add("/large", GUSH_ROUTER_ANY, handle_large, false);
     add("/long_head", GUSH_ROUTER_ANY, handle_long_head, false);
     add("/packed", GUSH_ROUTER_ANY, handle_packed, false);
     add("/stream", GUSH_ROUTER_ANY, handle_stream, false);
