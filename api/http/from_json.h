@@ -1,10 +1,10 @@
 /* from_json: a request of the server API out of its JSON, by the descriptor of its message.
  *
  * One pass over the text. Members are named as the fields, in any case; of equal ones the last
- * counts, and objects given twice are merged. `null` is as good as absent, but for payloads:
- * fields of type bytes keep the exact source of their value, `null` too. Maps are objects, wrong
- * types are refused, unknown members are not looked at. Strings with a NUL are refused: they would
- * arrive cut.
+ * counts, and objects given twice are merged, but for maps: there, too, the last counts. `null` is
+ * as good as absent, but for payloads: fields of type bytes keep the exact source of their value,
+ * `null` too. Maps are objects, wrong types are refused, unknown members are not looked at. Strings
+ * with a NUL are refused: they would arrive cut.
  *
  * Thread    any; no state
  * Limits    GUSH_METHODS_FIELDS_MAX members and elements over all levels, GUSH_FROM_JSON_MEMORY_MAX
