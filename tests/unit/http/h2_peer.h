@@ -39,12 +39,13 @@ struct peer {
 
 static inline struct peer_stream *peer_stream(struct peer *p, int32_t id)
 {
-    for (size_t i = 0; i < p->streams_n; i++) {
-        if (p->streams[i].id == id)
-            return &p->streams[i];
-    }
-    fail_msg("no stream %d", id);
-    return NULL;
+    size_t i = 0;
+
+    while (i < p->streams_n && p->streams[i].id != id)
+        i++;
+    if (i == p->streams_n)
+        fail_msg("no stream %d", id);
+    return &p->streams[i];
 }
 
 /* ---- callbacks ------------------------------------------------------------------------------ */
