@@ -370,6 +370,7 @@ static void begin(struct gush__h2_stream *s, struct gush__h2_request *in)
     if (s->session->bodies_n > GUSH_H2_BODIES_MAX) {
         gush__h2_break(s, NGHTTP2_REFUSED_STREAM);
     } else if (in->too_large) {
+        gush_h2_toll_too_large(&s->session->toll);
         refuse(s, &request, NULL, 431);
     } else if (in->path < 0 || !is_target(value_of(in, (size_t)in->path)) ||
                (request.path.p[0] != '/' && !gush_span_eq_str(request.method, "OPTIONS"))) {

@@ -60,3 +60,8 @@ void gush_h2_toll_reset(struct gush_h2_toll *t)
 {
     t->points -= GUSH_H2_TOLL_RESET;
 }
+
+void gush_h2_toll_too_large(struct gush_h2_toll *t)
+{
+    t->points -= GUSH_H2_TOLL_TOO_LARGE;
+}

@@ -32,6 +32,7 @@
 #define GUSH_H2_TOLL_WINDOW       2
 #define GUSH_H2_TOLL_CONTINUATION 10
 #define GUSH_H2_TOLL_OTHER        10
+#define GUSH_H2_TOLL_TOO_LARGE    200 /* a head: its compressed form may be small */
 #define GUSH_H2_TOLL_TINY         64
 
 /* What a frame of ours brings back. */
@@ -48,6 +49,8 @@ void gush_h2_toll_pass(struct gush_h2_toll *t, uint64_t now_ms);
 void gush_h2_toll_frame(struct gush_h2_toll *t, const struct gush_h2_frame *frame);
 /* A stream was reset by us because of what the peer did. */
 void gush_h2_toll_reset(struct gush_h2_toll *t);
+/* A head was beyond its limit. */
+void gush_h2_toll_too_large(struct gush_h2_toll *t);
 
 /* A frame was sent that the peer had asked for. */
 static inline void gush_h2_toll_served(struct gush_h2_toll *t)

@@ -121,10 +121,23 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
     return 0;
 }
 
+/* A head that is too large for nghttp2, for one. */
+static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, int why, void *arg)
+{
+    struct gush__h2_stream *s = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
+
+    (void)why;
+    (void)arg;
+    if (frame->hd.type == NGHTTP2_HEADERS && s)
+        gush__h2_break(s, NGHTTP2_INTERNAL_ERROR);
+    return 0;
+}
+
 void gush__h2_write_callbacks(nghttp2_session_callbacks *callbacks)
 {
     nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */

@@ -105,6 +105,16 @@ static void heads_of_many_frames(void **state)
     peer_close(&others[1]);
 }
 
+static void a_head_beyond_all_measure(void **state)
+{
+    struct peer_stream *s = peer_get(&p, "/long_head");
+
+    (void)state;
+    peer_await(&p, s->closed);
+    assert_int_equal(s->code, NGHTTP2_INTERNAL_ERROR);
+    peer_ping(&p);
+}
+
 static void long_answers_are_packed(void **state)
 {
     static const char *const gzip[] = {"accept-encoding", "gzip", NULL};
@@ -408,6 +418,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unknown_path_and_wrong_method, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_targets, setup, teardown),
         cmocka_unit_test_setup_teardown(heads_of_many_frames, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_head_beyond_all_measure, setup, teardown),
         cmocka_unit_test_setup_teardown(long_answers_are_packed, setup, teardown),
         cmocka_unit_test_setup_teardown(collects_a_body, setup, teardown),
         cmocka_unit_test_setup_teardown(too_large_by_its_own_word, setup, teardown),

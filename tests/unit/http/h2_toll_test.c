@@ -64,8 +64,10 @@ static void work_brings_points_back(void **state)
         gush_h2_toll_frame(&t, &(struct gush_h2_frame){.type = GUSH_H2_PING, .length = 8});
         assert_true(t.points >= 0);
     }
+    t.points = GUSH_H2_TOLL_POINTS;
     gush_h2_toll_reset(&t);
-    assert_true(t.points < GUSH_H2_TOLL_POINTS);
+    gush_h2_toll_too_large(&t);
+    assert_int_equal(t.points, GUSH_H2_TOLL_POINTS - GUSH_H2_TOLL_RESET - GUSH_H2_TOLL_TOO_LARGE);
 }
 
 static void time_brings_points_back(void **state)
@@ -80,7 +82,7 @@ static void time_brings_points_back(void **state)
     gush_h2_toll_pass(&t, UINT64_MAX / 2);
     assert_int_equal(t.points, GUSH_H2_TOLL_POINTS);
     t.points = -50;
-    gush_h2_toll_pass(&t, UINT64_MAX / 2 + 39 * 1000);
+    gush_h2_toll_pass(&t, UINT64_MAX / 2 + 39000);
     assert_int_equal(t.points, GUSH_H2_TOLL_POINTS);
 }
 

@@ -150,8 +150,9 @@ static void handle_large(void *arg, struct gush_exchange *s,
 static void handle_long_head(void *arg, struct gush_exchange *s,
                              const struct gush_http_request *request, struct gush_span body)
 {
-    struct gush_http_field field = {GUSH_SPAN_LIT("x-long"),
-                                    gush_span_of(world.big + request->query.n, 40000)};
+    struct gush_http_field field = {
+        GUSH_SPAN_LIT("x-long"),
+        gush_span_of(world.big + request->query.n, request->query.n ? 40000 : 100000)};
     struct gush_http_response r = {.status = 200, .fields = &field, .fields_n = 1};
     (void)arg;
     (void)body;
