@@ -1,6 +1,6 @@
 #include "server/base/map.h"
 
-#include <endian.h>
+#include <string.h>
 
 #include "server/base/assert.h"
 #include "server/base/mem.h"
@@ -12,53 +12,6 @@ static char gone;
 
 /* One slot more than cap: while it is set an iteration is under way, and remove may not shrink. */
 #define WALKING(m) ((m)->slots[(m)->cap])
-
-static uint64_t rotl(uint64_t x, unsigned k)
-{
-    return x << k | x >> (64 - k);
-}
-
-static void sip_round(uint64_t v[4])
-{
-    v[0] += v[1];
-    v[2] += v[3];
-    v[1] = rotl(v[1], 13) ^ v[0];
-    v[3] = rotl(v[3], 16) ^ v[2];
-    v[0] = rotl(v[0], 32);
-    v[2] += v[1];
-    v[0] += v[3];
-    v[1] = rotl(v[1], 17) ^ v[2];
-    v[3] = rotl(v[3], 21) ^ v[0];
-    v[2] = rotl(v[2], 32);
-}
-
-uint64_t gush_hash(const struct gush_hash_key *key, struct gush_span s)
-{
-    uint64_t v[4] = {key->k0 ^ 0x736f6d6570736575u, key->k1 ^ 0x646f72616e646f6du,
-                     key->k0 ^ 0x6c7967656e657261u, key->k1 ^ 0x7465646279746573u};
-    uint64_t last = (uint64_t)s.n << 56;
-    size_t whole = s.n & ~(size_t)7;
-
-    for (size_t i = 0; i < whole; i += 8) {
-        uint64_t m;
-
-        memcpy(&m, s.p + i, sizeof(m));
-        m = le64toh(m);
-        v[3] ^= m;
-        sip_round(v);
-        v[0] ^= m;
-    }
-    for (size_t i = whole; i < s.n; i++)
-        last |= (uint64_t)s.p[i] << 8 * (i - whole);
-    v[3] ^= last;
-    sip_round(v);
-    v[0] ^= last;
-    v[2] ^= 0xff;
-    sip_round(v);
-    sip_round(v);
-    sip_round(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
 
 void gush_map_init(struct gush_map *m, gush_map_key_fn *key_of,
                    const struct gush_hash_key *hash_key)

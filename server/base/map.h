@@ -9,15 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/base/siphash.h"
 #include "server/base/span.h"
-
-/* Secret of the hash: 16 random bytes, the same for every map of a process. */
-struct gush_hash_key {
-    uint64_t k0, k1;
-};
-
-/* SipHash-1-3. */
-uint64_t gush_hash(const struct gush_hash_key *key, struct gush_span s);
 
 typedef struct gush_span gush_map_key_fn(const void *entry);
 

@@ -163,17 +163,6 @@ static bool is_trusted(const struct gush_forwarded *f, const struct gush_peer *p
 
 /* ---- the walk ------------------------------------------------------------------------------- */
 
-static struct gush_span trim(struct gush_span s)
-{
-    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t')) {
-        s.p++;
-        s.n--;
-    }
-    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 /* Cuts the part behind the last comma off |*s|. */
 static struct gush_span pop_last(struct gush_span *s)
 {
@@ -183,7 +172,7 @@ static struct gush_span pop_last(struct gush_span *s)
         at--;
     struct gush_span last = gush_span_of(s->p + at, s->n - at);
     s->n = at ? at - 1 : 0;
-    return trim(last);
+    return gush_http_trim(last);
 }
 
 static bool is_named(const struct gush_http_field *field, const char *name)

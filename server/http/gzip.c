@@ -13,17 +13,6 @@
 
 /* ---- what a request accepts ----------------------------------------------------------------- */
 
-static struct gush_span trim(struct gush_span s)
-{
-    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t')) {
-        s.p++;
-        s.n--;
-    }
-    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 /* Cuts what stands before the next |separator| off |*s|. */
 static struct gush_span cut(struct gush_span *s, char separator)
 {
@@ -32,7 +21,7 @@ static struct gush_span cut(struct gush_span *s, char separator)
     struct gush_span first = gush_span_of(s->p, n);
 
     *s = gush_span_of(s->p + taken, s->n - taken);
-    return trim(first);
+    return gush_http_trim(first);
 }
 
 /* "0.5" as 500; -1 if it is no weight. */

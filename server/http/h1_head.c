@@ -96,17 +96,6 @@ static bool is_host(struct gush_span s)
     return true;
 }
 
-static struct gush_span trim(struct gush_span s)
-{
-    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t')) {
-        s.p++;
-        s.n--;
-    }
-    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 /* ---- lines ---------------------------------------------------------------------------------- */
 
 /* The next line without its CR LF. */
@@ -216,7 +205,7 @@ static gush_err parse_field(struct gush_span line, struct gush_http_field *out, 
         return gush_fail(why, GUSH_ESYNTAX, "header line without a colon");
     if (!gush_h1_head_is_token(out->name))
         return gush_fail(why, GUSH_ESYNTAX, "malformed header name");
-    out->value = trim(value);
+    out->value = gush_http_trim(value);
     if (!is_field_value(out->value))
         return gush_fail(why, GUSH_ESYNTAX, "control character in a header");
     return GUSH_OK;
@@ -234,7 +223,7 @@ static gush_err read_connection(struct gush_span value, struct meaning *m, const
     bool more = true;
 
     while (more) {
-        struct gush_span token = trim(split(value, ',', &value, &more));
+        struct gush_span token = gush_http_trim(split(value, ',', &value, &more));
         if (token.n && !gush_h1_head_is_token(token))
             return gush_fail(why, GUSH_ESYNTAX, "malformed Connection");
         m->close |= gush_span_eq_nocase(token, GUSH_SPAN_LIT("close"));

@@ -51,3 +51,14 @@ const char *gush_http_status_text(unsigned status)
     }
     return "";
 }
+
+struct gush_span gush_http_trim(struct gush_span s)
+{
+    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t')) {
+        s.p++;
+        s.n--;
+    }
+    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+        s.n--;
+    return s;
+}

@@ -42,6 +42,9 @@ struct gush_http_response {
 struct gush_span gush_http_field_find(const struct gush_http_field *fields, size_t fields_n,
                                       const char *name, bool *found);
 
+/* |s| without the spaces and tabs around it. */
+struct gush_span gush_http_trim(struct gush_span s);
+
 /* "Not Found"; "" for a status that is not in the table. */
 const char *gush_http_status_text(unsigned status);
 
