@@ -121,7 +121,7 @@ static void tell_closed(struct gush__h2_stream *s)
         gush__h2_drop_in(s);
     }
     gush_access_log_end(s->entry, s->status, s->body_n);
-    if (events)
+    if (events && events->on_closed)
         events->on_closed(s->exchange.user);
 }
 
@@ -131,7 +131,7 @@ static void settle_stream(struct gush__h2_stream *s)
         gush__h2_disown(s);
     if (s->sent) {
         s->sent = s->sending = false;
-        if (s->stage == H2_STREAMING)
+        if (s->stage == H2_STREAMING && s->exchange.events->on_sent)
             s->exchange.events->on_sent(s->exchange.user);
         if (s->session->eof && s->stage == H2_STREAMING && !s->sending)
             gush__h2_break(s, NGHTTP2_CANCEL); /* it began behind the end, see on_eof */
@@ -153,6 +153,8 @@ void gush__h2_settle(struct gush__h2_session *p)
         if (p->held_n)
             gush__h2_release(p);
     }
+    if (p->bodies_wait && !p->deaf)
+        gush__h2_credit_bodies(p);
 }
 
 /* All streams are over. */

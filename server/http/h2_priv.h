@@ -98,6 +98,7 @@ struct gush__h2_session {
     bool deaf;             /* what comes is not looked at any more */
     bool eof;              /* nothing more will come */
     bool served;           /* a stream was opened */
+    bool bodies_wait;      /* for window, as much has been collected */
     bool drained, parting; /* the first, the last GOAWAY of a drain was submitted */
     struct gush_h2 *h2;
     struct gush_conn *conn; /* NULL: gone; only |flush| keeps this alive */
@@ -191,6 +192,8 @@ void gush__h2_read(struct gush__h2_session *p, struct gush_span bytes);
 void gush__h2_read_callbacks(nghttp2_session_callbacks *callbacks);
 /* Lets held requests go on, if there is room for their answers now. */
 void gush__h2_release(struct gush__h2_session *p);
+/* Lets bodies go on that wait, if there is room for them now. */
+void gush__h2_credit_bodies(struct gush__h2_session *p);
 /* The body does not come in time. */
 void gush__h2_give_up_body(struct gush__h2_stream *s);
 /* Back to the spare ones. NULL is fine. */

@@ -396,18 +396,22 @@ static void credit(struct gush__h2_stream *s)
     s->in->uncredited = 0;
 }
 
-/* Lets go on who may: everybody, or, where much has been collected, the oldest. */
-static void credit_bodies(struct gush__h2_session *p, struct gush__h2_stream *now)
+/* Lets bodies go on that wait: all of them, or, where much has been collected, the oldest. */
+void gush__h2_credit_bodies(struct gush__h2_session *p)
 {
     struct gush__h2_stream *oldest;
 
-    if (p->bodies_n <= BODIES_SOFT && now && now->in) {
-        credit(now);
+    if (p->bodies_n > BODIES_SOFT) {
+        oldest = oldest_in(p, H2_BODY);
+        if (oldest && oldest->in->uncredited)
+            credit(oldest);
         return;
     }
-    oldest = p->bodies_n > BODIES_SOFT / 2 ? oldest_in(p, H2_BODY) : NULL;
-    if (oldest && oldest->in->uncredited)
-        credit(oldest);
+    p->bodies_wait = false;
+    for (struct gush__h2_stream *s = p->streams; s; s = s->next) {
+        if (s->stage == H2_BODY && s->in->uncredited)
+            credit(s);
+    }
 }
 
 static void collect(struct gush__h2_stream *s, struct gush_span bytes)
@@ -427,7 +431,10 @@ static void collect(struct gush__h2_stream *s, struct gush_span bytes)
     gush_buf_put_span(&in->body, bytes);
     GUSH_ASSERT(gush_buf_ok(&in->body));
     p->bodies_n += bytes.n;
-    credit_bodies(p, s);
+    if (p->bodies_n <= BODIES_SOFT)
+        credit(s);
+    else
+        p->bodies_wait = true;
 }
 
 static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data, size_t n,
@@ -453,17 +460,13 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
 
 static void end_body(struct gush__h2_stream *s)
 {
-    struct gush__h2_session *p = s->session;
-
     s->body_over = true;
     if (s->stage == H2_GONE || s->stage == H2_LINGERING)
         return;
-    if (s->stage == H2_BODY) {
+    if (s->stage == H2_BODY)
         handle_whole(s);
-        credit_bodies(p, NULL);
-    } else {
+    else
         end_streamed_body(s);
-    }
 }
 
 /* ---- frames --------------------------------------------------------------------------------- */

@@ -291,6 +291,34 @@ static void bodies_take_turns(void **state)
     }
 }
 
+/* A body that waits behind a large one goes on when that one is done, or gone. */
+static void a_body_goes_on_behind_a_large_one(void **state)
+{
+    for (int resets = 0; resets < 2; resets++) {
+        struct peer_stream *large =
+            peer_request(&p, "POST", "/large", NULL, world.big, 800000, false);
+        struct peer_stream *small[2];
+
+        (void)state;
+        while (large->out_n) {
+            peer_ping(&p); /* a round trip, and windows with it */
+        }
+        for (int i = 0; i < 2; i++)
+            small[i] = peer_request(&p, "POST", "/large", NULL, world.big, 100000, true);
+        peer_ping(&p);
+        assert_true(small[0]->out_n > 0 && small[1]->out_n > 0);
+        if (resets)
+            peer_reset(&p, large, NGHTTP2_CANCEL);
+        else
+            peer_send_body(&p, large, "!", 1, true);
+        for (int i = 0; i < 2; i++) {
+            peer_await(&p, small[i]->closed);
+            expect_status(small[i], "200");
+            assert_string_equal(small[i]->body, "100000");
+        }
+    }
+}
+
 /* ---- answers that are long ------------------------------------------------------------------ */
 
 static void big_answers_come_whole(void **state)
@@ -431,6 +459,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(take_makes_room, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_ends_a_body, setup, teardown),
         cmocka_unit_test_setup_teardown(bodies_take_turns, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_body_goes_on_behind_a_large_one, setup, teardown),
         cmocka_unit_test_setup_teardown(big_answers_come_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(a_closed_window_stops_only_its_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(answers_have_to_get_out, setup, teardown),
