@@ -222,7 +222,7 @@ static bool flush(struct gush_lane *lane, struct gush_work *work)
     if (gush_conn_closing(p->conn))
         return true;
     bool done = gush__h2_flush(p);
-    if (p->eof && done)
+    if (p->eof && done && !p->flush.queued) /* else something was said meanwhile */
         give_up_blocked(p);
     if (is_over(p)) {
         end_streams(p);

@@ -1,4 +1,6 @@
 /* Streaming responses over HTTP/2, and how they end. */
+#include <netinet/tcp.h>
+
 #include "tests/unit/http/h2_world.h"
 
 /* ---- streams -------------------------------------------------------------------------------- */
@@ -220,6 +222,28 @@ static void half_closed(void **state)
     assert_string_equal(s->body, "late");
 }
 
+/* Requests that waited for room are answered, too. */
+static void half_closed_with_requests_that_wait(void **state)
+{
+    struct peer_stream *s[4];
+    int on = 1, off = 0;
+
+    (void)state;
+    peer_close(&p);
+    peer_open_with(&p, world.port, 1 << 30, true);
+    setsockopt(p.wire.fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+    s[0] = peer_get(&p, "/long_head?x"); /* so that no write is full that ends both big ones */
+    s[1] = peer_get(&p, "/big");
+    s[2] = peer_get(&p, "/big");
+    s[3] = peer_get(&p, "/echo");
+    setsockopt(p.wire.fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
+    peer_await(&p, s[1]->has_head); /* the server has read them, and our windows */
+    shutdown(p.wire.fd, SHUT_WR);
+    peer_await_end(&p);
+    for (int i = 0; i < 4; i++)
+        expect_status(s[i], "200");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +256,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reset_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(the_end_of_a_connection_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(half_closed, setup, teardown),
+        cmocka_unit_test_setup_teardown(half_closed_with_requests_that_wait, setup, teardown),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
