@@ -115,7 +115,7 @@ static void every_other_text_is_refused(void **state)
     }
     for (size_t i = 0; i < length; i++) /* one letter altered, left out, doubled */
         for (unsigned c = 0; c < 256; c++) {
-            memcpy(copy, good, length);
+            memcpy(copy, good, length + 1);
             copy[i] = (char)c;
             assert_int_equal(is_ours(gush_span_of(copy, length)), copy[i] == good[i]);
         }
@@ -127,7 +127,7 @@ static void every_other_text_is_refused(void **state)
         memcpy(copy + i + 1, good + i, length - i);
         assert_false(is_ours(gush_span_of(copy, length + 1)));
     }
-    memcpy(copy, good, length);
+    memcpy(copy, good, length + 1);
     memset(copy + length, '.', 2);
     assert_false(is_ours(gush_span_of(copy, length + 1)));
     assert_false(is_ours(gush_span_of(copy, length + 2)));

@@ -99,7 +99,7 @@ static void what_was_packed_comes_back_in_any_pieces(void **state)
     (void)state;
     assert_true(packed->n < TEXT_N);
     for (size_t step = 1; step <= packed->n; step += step < 10 ? 1 : 37) {
-        struct gush_buf out;
+        struct gush_buf out = {0};
 
         assert_int_equal(open_all(gush_bytes_span(packed), step, TEXT_N, &out), GUSH_OK);
         assert_true(gush_span_eq(gush_buf_span(&out), whole()));
