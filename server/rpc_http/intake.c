@@ -6,11 +6,28 @@
 #include "server/rpc_http/rpc_http_priv.h"
 #include "server/rpc_http/wire.h"
 
+#define TOO_MANY_LONG "too many long request messages are under way"
+
 static void intake_free(struct gush__intake *in)
 {
+    atomic_fetch_sub(in->long_bytes, in->long_n);
     gush_rpc_http_reader_fini(&in->reader);
     gush_buf_fini(&in->kept);
     gush_free(in);
+}
+
+/* Counts what is held of the message. False: messages under way hold too much. One alone may. */
+static bool count_long(struct gush__intake *in)
+{
+    size_t n = in->reader.body.n > GUSH_RPC_HTTP_LONG ? in->reader.body.n - GUSH_RPC_HTTP_LONG : 0;
+    bool grows = n > in->long_n;
+    size_t before = grows ? atomic_fetch_add(in->long_bytes, n - in->long_n)
+                          : atomic_fetch_sub(in->long_bytes, in->long_n - n);
+    bool alone = before == in->long_n;
+
+    before += n - in->long_n;
+    in->long_n = n;
+    return !grows || alone || before <= GUSH_RPC_HTTP_LONG_MAX;
 }
 
 /* ---- A message ------------------------------------------------------------------------------- */
@@ -103,6 +120,8 @@ static void take_only(struct gush__http_call *call, struct gush_span bytes)
     }
     if (err != GUSH_OK && err != GUSH_EAGAIN)
         refuse_bytes(call, err);
+    else if (!count_long(in))
+        gush__http_call_refuse(call, GUSH_RPC_RESOURCE_EXHAUSTED, TOO_MANY_LONG);
     else if (bytes.n > 0)
         gush__http_call_refuse(call, GUSH_RPC_INTERNAL,
                                "the call has more than its one request message");
@@ -155,7 +174,9 @@ static void advance(struct gush__http_call *call)
         gush_buf_consume(&in->kept, taken);
         if (taken > 0)
             gush_exchange_take(call->exchange, taken);
-        if (err == GUSH_OK) {
+        if (!count_long(in)) {
+            gush__http_call_refuse(call, GUSH_RPC_RESOURCE_EXHAUSTED, TOO_MANY_LONG);
+        } else if (err == GUSH_OK) {
             asked_no_more(call, in);
             deliver(call, in, message);
         } else if (err != GUSH_EAGAIN) {
@@ -254,7 +275,7 @@ static enum gush__rpc_encoding encoding_of(struct gush_span name)
 }
 
 void gush__intake_open(struct gush__http_call *call, const struct gush_rpc_http_limits *limits,
-                       const struct gush_http_request *request)
+                       atomic_size_t *long_bytes, const struct gush_http_request *request)
 {
     struct gush__intake *in = GUSH_NEW(struct gush__intake);
     bool says = false;
@@ -265,6 +286,7 @@ void gush__intake_open(struct gush__http_call *call, const struct gush_rpc_http_
     in->late.fire = on_late;
     in->work.run = on_work;
     in->limits = *limits;
+    in->long_bytes = long_bytes;
     in->encoding = encoding_of(
         gush_http_field_find(request->fields, request->fields_n, "grpc-encoding", NULL));
     in->takes_gzip = !says || gush_rpc_http_wire_has(accepted, "gzip");

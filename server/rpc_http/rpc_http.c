@@ -10,6 +10,7 @@
 struct gush_rpc_http {
     const struct gush_rpc_service *services[GUSH_RPC_SERVICES_MAX + 1];
     struct gush_rpc_http_limits limits[GUSH_RPC_SERVICES_MAX];
+    atomic_size_t long_bytes[GUSH_RPC_SERVICES_MAX]; /* of messages that are being read */
     size_t services_n;
 };
 
@@ -57,22 +58,22 @@ static const struct gush_rpc_service *admit(const struct gush_rpc_http *door,
     return service;
 }
 
-static const struct gush_rpc_http_limits *limits_of(const struct gush_rpc_http *door,
-                                                    const struct gush_rpc_service *service)
+static size_t place_of(const struct gush_rpc_http *door, const struct gush_rpc_service *service)
 {
     size_t i = 0;
 
     while (door->services[i] != service)
         i++;
-    return &door->limits[i];
+    return i;
 }
 
 static void on_exchange(void *arg, struct gush_exchange *s, const struct gush_http_request *request,
                         struct gush_span body)
 {
-    const struct gush_rpc_http *door = arg;
+    struct gush_rpc_http *door = arg;
     const struct gush_rpc_service *service;
     struct gush_rpc_verdict verdict;
+    size_t place;
     struct gush__http_call *call;
     struct gush_span timeout = field(request, "grpc-timeout");
     uint64_t ms = 0;
@@ -94,7 +95,8 @@ static void on_exchange(void *arg, struct gush_exchange *s, const struct gush_ht
         return;
     }
     call = gush__http_call_new(s, service, &verdict);
-    gush__intake_open(call, limits_of(door, service), request);
+    place = place_of(door, service);
+    gush__intake_open(call, &door->limits[place], &door->long_bytes[place], request);
     if (timeout.n > 0)
         gush__http_call_within(call, ms);
 }

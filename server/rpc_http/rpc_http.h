@@ -10,7 +10,9 @@
  *                                             exchange's lane
  * Lifetime  new, offer, route .. the protocols that serve the route were freed .. free
  * Limits    a message and the time for it as offered; GUSH_EXCHANGE_BODY_WINDOW of what was not
- *           asked for; GUSH_RPC_SERVICES_MAX services
+ *           asked for; GUSH_RPC_SERVICES_MAX services. What long messages that are being read have
+ *           beyond GUSH_RPC_HTTP_LONG is at most GUSH_RPC_HTTP_LONG_MAX of a service, or one
+ *           message; others are refused: RESOURCE_EXHAUSTED
  * Memory    72 bytes for a call besides its exchange; what is needed to read a request goes
  *           with the request
  * spec      gRPC over HTTP/2 */
@@ -22,6 +24,9 @@
 
 #include "server/http/router.h"
 #include "server/rpc/service.h"
+
+#define GUSH_RPC_HTTP_LONG     ((size_t)64 << 10)
+#define GUSH_RPC_HTTP_LONG_MAX ((size_t)64 << 20)
 
 struct gush_rpc_http;
 

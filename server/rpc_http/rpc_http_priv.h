@@ -3,6 +3,8 @@
 #ifndef GUSH_RPC_HTTP_PRIV_H
 #define GUSH_RPC_HTTP_PRIV_H
 
+#include <stdatomic.h>
+
 #include "server/base/assert.h"
 #include "server/base/lane.h"
 
@@ -25,6 +27,8 @@ struct gush__intake {
     struct gush_work work;  /* queued: what is here is to be looked at; keeps the call */
     struct gush__http_call *call;
     struct gush_rpc_http_limits limits;
+    atomic_size_t *long_bytes; /* the service's, see gush_rpc_http */
+    size_t long_n;             /* of them, this call's */
     enum gush__rpc_encoding encoding;
     bool takes_gzip;                    /* the peer opens packed answers */
     bool whole;                         /* not |many|: the message is there */
@@ -93,9 +97,9 @@ void gush__http_call_end_only(struct gush_exchange *exchange, const struct gush_
 
 /* ---- intake.c -------------------------------------------------------------------------------- */
 
-/* Begins to read: |request| tells how it is packed. */
+/* Begins to read: |request| tells how it is packed; |long_bytes| is the service's. */
 void gush__intake_open(struct gush__http_call *call, const struct gush_rpc_http_limits *limits,
-                       const struct gush_http_request *request);
+                       atomic_size_t *long_bytes, const struct gush_http_request *request);
 /* What is needed for reading goes, now or soon. */
 void gush__intake_close(struct gush__http_call *call);
 void gush__intake_body(struct gush__http_call *call, struct gush_span bytes);

@@ -312,3 +312,32 @@ def test_everybody_hears_the_goodbye(start):
         stream.close()
     server.check_exit()
     server.destroy()
+
+
+# ---- memory
+
+def test_long_messages_that_do_not_end_are_bounded(start):
+    """Of 20 times 4 MB without an end there is room for 17; others are told, and go."""
+    server = start(BOTH)
+    release = threading.Event()
+
+    def unfinished():
+        yield b"x" * 4_000_000
+        release.wait(TIMEOUT_S)
+
+    channel = server.channel("uni_grpc")
+    calls = [channel.stream_unary(METHOD).future(unfinished(), timeout=TIMEOUT_S)
+             for _ in range(20)]
+    try:
+        wait_until(lambda: sum(call.done() for call in calls) >= 3, what="refusals")
+        refused = [call for call in calls if call.done()]
+        assert len(refused) < 20
+        for call in refused:
+            assert call.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, call.details()
+            assert "too many long request messages" in call.details()
+        server.publish("c", b"1")
+    finally:
+        for call in calls:
+            call.cancel()
+        release.set()
+    server.publish("c", b'"' + b"x" * 1_000_000 + b'"')
