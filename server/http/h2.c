@@ -465,7 +465,7 @@ struct gush_h2 *gush_h2_new(struct gush_loop *loop, const struct gush_h2_options
     h2->options = *options;
     h2->date_s = -1;
     h2->mem = gush__h2_mem_new();
-    h2->scratch = gush_alloc(GUSH__H2_GATHER_BYTES + 2 * GUSH__H2_FRAME_BYTES);
+    h2->scratch = gush_alloc(GUSH__H2_SCRATCH_BYTES);
     int rv = nghttp2_session_callbacks_new(&h2->callbacks);
     GUSH_ASSERT(rv == 0);
     gush__h2_read_callbacks(h2->callbacks);

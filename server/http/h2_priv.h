@@ -30,9 +30,11 @@
 /* Of one write. What has been asked of nghttp2 is at most one frame more. */
 #define GUSH__H2_GATHER_BYTES ((size_t)48 * 1024)
 #define GUSH__H2_FRAME_BYTES  ((size_t)16 * 1024) /* a frame's payload, at most */
-#define GUSH__H2_WINDOW_FIRST ((size_t)16 * 1024) /* of a stream */
-#define GUSH__H2_PAST_MAX     16                  /* closed streams that are remembered */
-#define GUSH__H2_COPY_BYTES   1024 /* copying this is cheaper than another part of a write */
+/* What is copied for one write: the last frame may begin just below the limit. */
+#define GUSH__H2_SCRATCH_BYTES (GUSH__H2_GATHER_BYTES + 2 * GUSH__H2_FRAME_BYTES)
+#define GUSH__H2_WINDOW_FIRST  ((size_t)16 * 1024) /* of a stream */
+#define GUSH__H2_PAST_MAX      16                  /* closed streams that are remembered */
+#define GUSH__H2_COPY_BYTES    1024 /* copying this is cheaper than another part of a write */
 
 /* What a stream has from its first HEADERS until its handler was called. */
 struct gush__h2_request {

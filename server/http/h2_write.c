@@ -15,6 +15,7 @@ static void gather_copy(struct gush_h2 *h2, const uint8_t *p, size_t n)
     uint8_t *to = h2->scratch + h2->scratch_n;
     struct gush_span *last = h2->parts_n ? &h2->parts[h2->parts_n - 1] : NULL;
 
+    GUSH_ASSERT(n <= GUSH__H2_SCRATCH_BYTES - h2->scratch_n);
     memcpy(to, p, n);
     h2->scratch_n += n;
     h2->gathered_n += n;
