@@ -143,7 +143,7 @@ static void messages_come_out_however_they_are_cut(void **state)
 
 static void the_largest_message_fits(void **state)
 {
-    uint8_t bytes[GUSH_RPC_HTTP_PREFIX_N + MAX];
+    uint8_t bytes[GUSH_RPC_HTTP_PREFIX_N + MAX] = {0};
     struct gush_span in = gush_span_of(bytes, sizeof(bytes));
 
     (void)state;
