@@ -10,6 +10,7 @@
 #define LINGER_MS    2000      /* for a client to stop a body that nobody wants */
 #define DRAIN_MS     1000      /* for the answer to a ping behind the first GOAWAY */
 #define ACKS_MAX     200       /* that wait for a peer who does not read */
+#define STUCK_PARTS  6         /* response_ms, until a peer who takes nothing goes in any case */
 #define SETTINGS_MAX 32        /* in one frame of the peer */
 
 static const uint8_t drain_ping[8] = {'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'};
@@ -283,11 +284,17 @@ static void judge_stream(struct gush__h2_stream *s, uint32_t now_ms, uint64_t *w
         gush__h2_break(s, s->stage == H2_ENDING ? NGHTTP2_CANCEL : NGHTTP2_NO_ERROR);
 }
 
-/* The socket takes nothing, and no engine watches over what waits behind it. */
+/* The socket takes nothing. What waits behind it for the engine's streams is the engine's to judge,
+ * but not all streams are the engine's, and answers to a peer who does not read must not pile up.
+ */
 static bool is_stuck(const struct gush__h2_session *p)
 {
-    if (p->rest == NULL || now_of(p) - p->stuck_ms < p->h2->options.limits.response_ms)
+    uint64_t passed_ms = now_of(p) - p->stuck_ms, limit_ms = p->h2->options.limits.response_ms;
+
+    if (p->rest == NULL || passed_ms < limit_ms)
         return false;
+    if (passed_ms >= limit_ms * STUCK_PARTS)
+        return true;
     for (const struct gush__h2_stream *s = p->streams; s; s = s->next) {
         if (s->stage == H2_STREAMING)
             return false;

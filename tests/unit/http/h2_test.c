@@ -436,6 +436,20 @@ static void who_never_reads_is_cut_off(void **state)
     await_no_connections();
 }
 
+static void who_never_reads_is_cut_off_with_his_streams(void **state)
+{
+    const struct gush_http_limits limits = {.response_ms = 50};
+
+    (void)state;
+    with_limits(&limits);
+    peer_close(&p);
+    peer_open_with(&p, world.port, 1 << 30, false);
+    peer_get(&p, "/stream");
+    await_event();
+    peer_get(&p, "/big");
+    await_no_connections();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +480,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(unfinished_bodies_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_that_nobody_takes_is_broken_off, setup, teardown),
         cmocka_unit_test_setup_teardown(who_never_reads_is_cut_off, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_never_reads_is_cut_off_with_his_streams, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
