@@ -11,10 +11,9 @@
 #include "server/rpc/call.h"
 
 #include "api/core/methods.h"
+#include "api/core/waiting.h"
 #include "api/grpc/grpc_priv.h"
 
-#define WAITING_MAX         1024
-#define WAITING_MAX_BYTES   ((size_t)64 << 20)
 #define NOTE_TRANSPORT_MODE 0x100u /* beside the method's number */
 
 /* One call. Its lane's. */
@@ -23,17 +22,14 @@ struct request {
     struct gush_arena arena;
     struct door *door;
     struct gush_rpc_call *call;
-    struct gush_bytes *waiting; /* the message, while it waits at the door */
-    struct request *prev, *next;
+    struct gush_waiter waiter; /* at the door */
 };
 
 /* Where requests of one lane wait while some lane is behind. That lane's. */
 struct door {
-    struct gush_door door;
+    struct gush_waiting waiting;
     struct gush_api_grpc *api;
     struct gush_rpc_server *server; /* pauses while somebody waits; NULL: goes on */
-    struct request *first, *last;
-    size_t waiting_n, waiting_bytes;
 };
 
 struct gush_api_grpc {
@@ -118,7 +114,6 @@ static void request_free(struct request *r)
 
     atomic_fetch_sub(&r->door->api->under_way, 1);
     gush_arena_fini(&r->arena);
-    gush_bytes_unref(r->waiting);
     gush_free(r);
     gush_rpc_call_set_user(call, NULL);
     gush_rpc_call_release(call);
@@ -152,56 +147,27 @@ static void request_run(struct request *r, struct gush_span message)
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
 
-static void wait_add(struct door *door, struct request *r, struct gush_span message)
+static void run_waiter(struct gush_waiting *w, struct gush_waiter *waiter, struct gush_span message)
 {
-    r->waiting = gush_bytes_copy(message);
-    r->prev = door->last;
-    *(door->last ? &door->last->next : &door->first) = r;
-    door->last = r;
-    door->waiting_n++;
-    door->waiting_bytes += message.n;
+    (void)w;
+    request_run(GUSH_CONTAINER(waiter, struct request, waiter), message);
 }
 
-static void wait_remove(struct door *door, struct request *r)
+static void nobody_waits(struct gush_waiting *w)
 {
-    *(r->prev ? &r->prev->next : &door->first) = r->next;
-    *(r->next ? &r->next->prev : &door->last) = r->prev;
-    r->prev = r->next = NULL;
-    door->waiting_n--;
-    door->waiting_bytes -= r->waiting->n;
-}
+    const struct door *door = GUSH_CONTAINER(w, struct door, waiting);
 
-static void door_open(struct gush_lane *lane, struct gush_letter *letter)
-{
-    struct door *door = GUSH_CONTAINER(letter, struct door, door.letter);
-    struct request *r;
-
-    while ((r = door->first) != NULL) {
-        struct gush_bytes *message = r->waiting;
-
-        if (gush_node_hold(door->api->node, &door->door))
-            return; /* the letter comes again */
-        wait_remove(door, r);
-        r->waiting = NULL;
-        request_run(r, gush_bytes_span(message));
-        gush_bytes_unref(message);
-    }
     if (door->server != NULL)
-        gush_rpc_server_resume(door->server, lane);
+        gush_rpc_server_resume(door->server, w->door.lane);
 }
 
-static void door_drop(struct gush_letter *letter)
-{
-    (void)letter; /* part of the door */
-}
-
-static const struct gush_letter_kind door_kind = {"api door", door_open, door_drop};
+static const struct gush_waiting_ops waiting_ops = {run_waiter, nobody_waits};
 
 static struct door *door_of(struct gush_api_grpc *api, const struct gush_lane *lane)
 {
     size_t i = 0;
 
-    while (i < api->doors_n && api->doors[i].door.lane != lane)
+    while (i < api->doors_n && api->doors[i].waiting.door.lane != lane)
         i++;
     GUSH_ASSERT(i < api->doors_n);
     return &api->doors[i];
@@ -212,12 +178,11 @@ static void on_request(void *ctx, struct gush_rpc_call *call, struct gush_span m
     struct gush_api_grpc *api = ctx;
     struct gush_lane *lane = gush_rpc_call_lane(call);
     struct door *door = door_of(api, lane);
-    bool wait = door->first != NULL || gush_node_hold(api->node, &door->door);
+    bool wait = gush_waiting_must(&door->waiting);
     struct request *r;
     size_t n;
 
-    if (wait &&
-        (door->waiting_n >= WAITING_MAX || door->waiting_bytes + message.n > WAITING_MAX_BYTES)) {
+    if (wait && !gush_waiting_room(&door->waiting, message.n)) {
         end_with(call, GUSH_RPC_RESOURCE_EXHAUSTED, "server", "too many requests are waiting");
         return;
     }
@@ -239,7 +204,7 @@ static void on_request(void *ctx, struct gush_rpc_call *call, struct gush_span m
     gush_rpc_call_hold(call);
     gush_rpc_call_set_user(call, r);
     if (wait) {
-        wait_add(door, r, message);
+        gush_waiting_add(&door->waiting, &r->waiter, message);
         if (door->server != NULL)
             gush_rpc_server_pause(door->server, lane);
     } else {
@@ -253,10 +218,8 @@ static void on_gone(void *ctx, struct gush_rpc_call *call)
     struct request *r = gush_rpc_call_user(call);
 
     (void)ctx;
-    if (r == NULL || r->waiting == NULL)
-        return;
-    wait_remove(r->door, r);
-    request_free(r);
+    if (r != NULL && gush_waiting_leave(&r->door->waiting, &r->waiter))
+        request_free(r);
 }
 
 /* ---- Life ------------------------------------------------------------------------------------ */
@@ -295,8 +258,7 @@ void gush_api_grpc_attach(struct gush_api_grpc *api, struct gush_rpc_server *ser
         struct door *door = &api->doors[api->doors_n++];
 
         *door = (struct door){.api = api, .server = server};
-        door->door.lane = lanes[i];
-        door->door.letter.kind = &door_kind;
+        gush_waiting_init(&door->waiting, api->node, lanes[i], &waiting_ops, NULL);
     }
 }
 
